@@ -1,0 +1,51 @@
+# Every verb sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
+UV := .venv/bin/uv
+LOCKS := packaging/locks
+APT := daemontools dpkg-dev fakeroot iproute2 libnss3-tools lintian mmdebstrap npm openssh-client python3-venv reprepro rsync socat systemd-container chromium
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help setup demo test lint lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: build/stamps/apt build/stamps/venv build/stamps/crossbar build/stamps/web ## install everything into this checkout
+
+build/stamps/apt: Makefile
+	@mkdir -p build/stamps
+	@packaging/apt-install $(APT)
+	@touch $@
+
+.venv/bin/uv: $(LOCKS)/bootstrap.txt | build/stamps/apt
+	@echo "setup: python environment"
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+build/stamps/venv: .venv/bin/uv $(LOCKS)/controller.txt pyproject.toml
+	@$(UV) pip sync -q --python .venv/bin/python --require-hashes $(LOCKS)/controller.txt
+	@$(UV) pip install -q --python .venv/bin/python --no-deps --build-constraints $(LOCKS)/build.txt -e .
+	@touch $@
+
+build/stamps/crossbar: .venv/bin/uv $(LOCKS)/crossbar.txt $(LOCKS)/build.txt
+	@echo "setup: Crossbar environment"
+	@$(UV) venv -q --clear --python .venv/bin/python build/crossbar
+	@$(UV) pip sync -q --python build/crossbar/bin/python --require-hashes --build-constraints $(LOCKS)/build.txt $(LOCKS)/crossbar.txt
+	@touch $@
+
+lock: .venv/bin/uv ## renew the locks from their sources
+	@cd $(LOCKS) && for name in bootstrap build; do ../../$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes $$name.in -o $$name.txt; done
+	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt $(LOCKS)/crossbar.in -o $(LOCKS)/crossbar.txt
+	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt pyproject.toml -o $(LOCKS)/runtime.txt
+	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt -c $(LOCKS)/runtime.txt --all-extras pyproject.toml $(LOCKS)/bootstrap.in -o $(LOCKS)/controller.txt
+
+lint: build/stamps/venv ## ruff, mypy, ansible-lint
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
