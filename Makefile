@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
 UV := .venv/bin/uv
 LOCKS := packaging/locks
-APT := daemontools dpkg-dev fakeroot iproute2 libnss3-tools lintian mmdebstrap npm openssh-client python3-venv reprepro rsync socat systemd-container chromium
+APT := daemontools dpkg-dev fakeroot iproute2 libnss3-tools lintian mmdebstrap openssh-client python3-venv reprepro rsync socat systemd-container chromium
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -40,6 +40,21 @@ build/stamps/crossbar: .venv/bin/uv $(LOCKS)/crossbar.txt $(LOCKS)/build.txt
 	@$(UV) venv -q --clear --python .venv/bin/python build/crossbar
 	@$(UV) pip sync -q --python build/crossbar/bin/python --require-hashes --build-constraints $(LOCKS)/build.txt $(LOCKS)/crossbar.txt
 	@touch $@
+
+build/stamps/web: build/stamps/venv $(wildcard ionman/web/*.js ionman/web/*.mjs ionman/web/package*.json ionman/web/static/*.html)
+	@echo "setup: web page"
+	@cd ionman/web && npm ci --no-progress --loglevel=error && npm run --silent build
+	@touch $@
+
+demo: setup ## the whole chain on three lab hosts, or on loopback where lab hosts are impossible
+	@.venv/bin/ionman demo
+
+test: setup ## everything: lint, unit, real Crossbar, real svc, real apt, lab hosts, a real browser
+	@$(MAKE) lint
+	@.venv/bin/pytest
+
+clean: ## remove what was built in this checkout (labs stay: ionman lab down)
+	@rm -rf build .venv ionman/web/node_modules ionman/web/static/ionman.js
 
 lock: .venv/bin/uv ## renew the locks from their sources
 	@cd $(LOCKS) && for name in bootstrap build; do ../../$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes $$name.in -o $$name.txt; done
