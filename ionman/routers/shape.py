@@ -1,0 +1,25 @@
+"""Names and patterns that the description and the rendering share."""
+
+import re
+
+# Crossbar's ids and, here, roles: facts of 26.10.1, `_CONFIG_ITEM_ID_PAT_STR` in crossbar/common/checkconfig.py.
+ID = re.compile(r"[a-z][a-z0-9_]{2,63}")
+REALM = re.compile(r"[A-Za-z][A-Za-z0-9_.@-]{2,254}")  # autobahn/wamp/message.py, _URI_PAT_REALM_NAME
+SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,54}")  # "service_" before it has to make an id
+USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")  # scram signs it as ASCII, between "=" and ","
+URI = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")  # WAMP's strict URIs, without wildcards
+URI_PREFIX = re.compile(r"([a-z0-9_]+\.)+")  # ends with a dot: "app" would also stand for "apple.pie"
+PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")  # Ed25519, hex
+
+OPS = "ops"
+RESERVED = ("trusted", "anonymous")  # roles that Crossbar lets pass without looking
+
+
+def slug(name: str) -> str:
+    """`name` in the letters of a URI part or an id: lower case, and `_` for everything else."""
+    return re.sub(r"[^a-z0-9_]", "_", name.lower())
+
+
+def service_role(service: str) -> str:
+    """The role of a service on the router."""
+    return f"service_{slug(service)}"

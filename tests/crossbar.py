@@ -1,0 +1,169 @@
+"""A real Crossbar on a loopback port of its own, with TLS from an authority made for the test.
+
+`Crossbar(directory)` describes the realm that the tests share; change `.description` (realms, services) before
+`.start()`, and only on a router of the test's own.
+"""
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ionman import certificate, process, router
+
+CROSSBAR = Path(__file__).parents[1] / "build" / "crossbar" / "bin" / "crossbar"
+SALT = b"a salt secret for tests only"
+BOOT_SECONDS = 60.0  # a cold start takes 4 to 7 s; six test runs on two cores take longer
+
+# user -> password, for every user of the shared realm
+PASSWORDS = {
+    "myserviceusername": "myservicepassword",
+    "alice": "alice-password",
+    "bob": "bob-password",
+    "ops": "ops-password",
+}
+
+
+def shared_realm() -> dict[str, Any]:
+    """The realm `ionman`: the seed's service user, which may register anything below `app.`, two clients, and ops."""
+    service = [
+        {"uri": "app.", "match": "prefix", "allow": ["register", "call", "publish", "subscribe"]},
+        {"uri": "ionman.service.", "match": "prefix", "allow": ["register", "call"]},
+    ]
+    client = [{"uri": "app.", "match": "prefix", "allow": ["call", "publish", "subscribe"]}]
+    roles = {"myserviceusername": "service_demo", "ops": "ops"}
+    return {
+        "name": "ionman",
+        "roles": [{"name": "service_demo", "permissions": service}, {"name": "client", "permissions": client}],
+        "users": [
+            {"name": name, "password": password, "role": roles.get(name, "client")}
+            for name, password in PASSWORDS.items()
+        ],
+    }
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class Crossbar:
+    """One router: `host` and `port` to reach it, `ca` (a path) to trust it, `users` (name -> password) to log in."""
+
+    directory: Path
+    host: str = "localhost"
+    port: int = field(default_factory=free_port)
+    users: Mapping[str, str] = field(default_factory=lambda: dict(PASSWORDS))
+    realm: str = "ionman"
+    authority: certificate.Pair = field(default_factory=certificate.authority)
+    description: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.ca = self.directory / "ca.pem"
+        self.ca.write_bytes(self.authority.certificate)
+        pair = certificate.leaf(self.authority, ["localhost", "127.0.0.1"])
+        (self.directory / "leaf.pem").write_bytes(pair.certificate)
+        (self.directory / "leaf.key").write_bytes(pair.key)
+        self.description = {
+            "address": "127.0.0.1",
+            "port": self.port,
+            "certificate": str(self.directory / "leaf.pem"),
+            "key": str(self.directory / "leaf.key"),
+            "realms": [shared_realm()],
+            "services": [],
+        } | self.description
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as configurations name a router."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What the router wrote."""
+        return self.directory / "node.log"
+
+    def write(self) -> Path:
+        """Write the node's configuration and return its path."""
+        path = self.directory / "config.json"
+        path.write_text(json.dumps(router.node(self.description, SALT), indent=1))
+        return path
+
+    def start(self) -> "Crossbar":
+        """Start the router and wait until it answers."""
+        config = self.write()
+        command: list[str | Path] = [
+            CROSSBAR,
+            "start",
+            "--cbdir",
+            self.directory,
+            "--config",
+            config,
+            "--loglevel",
+            "info",
+        ]
+        with self.log.open("ab") as log:
+            self.process = process.start(command, stdout=log, die_with_parent=True)
+        deadline = time.monotonic() + BOOT_SECONDS
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                text = self.log.read_text(errors="replace")[-4000:]
+                self.kill()
+                raise AssertionError(f"the router did not start:\n{text}")
+            time.sleep(0.1)
+        return self
+
+    def answers(self) -> bool:
+        """Whether the WebSocket path is there: Crossbar listens first and adds its paths after that, `ws` last."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        try:
+            with urllib.request.urlopen(f"https://localhost:{self.port}/ws", timeout=5, context=context):
+                return True
+        except urllib.error.HTTPError as error:
+            with error:  # 404 is the static page's answer, anything else comes from the WebSocket path
+                return error.code != 404
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """End the router as svc does, with SIGTERM, and wait for it."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the router at once; its workers go with it."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> "Crossbar":
+        """Stop and start on the same port."""
+        self.stop()
+        return self.start()
+
+    def registrations(self) -> dict[str, list[str]]:
+        """Every procedure of the realm with the users who registered it, asked through the role ops."""
+        raise NotImplementedError
+
+    def _end(self, number: int) -> None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(30)
+        self.process = None

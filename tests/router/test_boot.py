@@ -1,0 +1,2 @@
+def test_the_router_answers(router):
+    assert router.answers()
