@@ -1,0 +1,57 @@
+"""`ionman host`: make this machine run what it should, and say what it runs."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ionman import converge
+from ionman.errors import NotPossible
+from ionman.layout import Layout
+from ionman.state import read
+
+_root = click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("/"),
+    help="Another root than /, for the single-machine form: programs then run as the calling user.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+_wait = click.option("--wait", type=float, default=600.0, show_default=True, help="Seconds to wait for another apply.")
+
+
+@click.group()
+def host() -> None:
+    """Make this machine run what it should, and say what it runs."""
+
+
+@host.command(name="apply")
+@click.option("--check", is_flag=True, help="Only say what would be done.")
+@_wait
+@_json
+@_root
+def apply_(check: bool, wait: float, as_json: bool, root: Path) -> None:
+    """Read the desired state (JSON) on standard input and make it so."""
+    outcome = converge.converge(read(sys.stdin.read()), _layout(root), check=check, wait=wait, say=_say(as_json))
+    if as_json:
+        print(json.dumps(outcome.document()))
+    else:
+        print("nothing changed" if not outcome.changed else "would change" if check else "done")
+
+
+def _layout(root: Path) -> Layout:
+    """The layout below `root`; `/` needs root's rights."""
+    if root == Path("/") and os.geteuid() != 0:
+        raise NotPossible("a host is converged by root", remedy="use sudo, or --root DIR for a folder of your own")
+    return Layout(root.absolute())
+
+
+def _say(as_json: bool) -> converge.Say:
+    """Where the lines of progress go: out, or past a reader of JSON."""
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+    return say

@@ -1,0 +1,69 @@
+"""What is on the host now: read from its files, its supervisors and its instances' own answers. Changes nothing."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ionman import control, supervisor
+from ionman.errors import Unavailable
+from ionman.host import Build, Facts, Found, parts
+from ionman.layout import Layout
+from ionman.state import Service
+from ionman.supervisor import Status
+
+
+def gather(layout: Layout, services: tuple[Service, ...]) -> Facts:
+    """What is on the host; changes nothing."""
+    names = [name for name in supervisor.installed(layout) if parts(name)]
+    states = supervisor.status(layout, names)
+    return Facts(
+        builds={(one.app, one.version): _build(layout, one.app, one.version) for one in services},
+        programs={name: _found(layout, name, states[name]) for name in names},
+        files={str(path.relative_to(layout.configuration)): path.read_text() for path in _files(layout)},
+        runs=frozenset(path.name for path in _children(layout.runs) if path.is_dir()),
+        logs={path.name: time.time() - path.stat().st_mtime for path in _children(layout.logs)},
+    )
+
+
+def _build(layout: Layout, app: str, version: str) -> Build | None:
+    place = layout.release(app, version)
+    if not (place / "build.json").is_file():
+        return None
+    return Build((place / "build.json").read_text(), frozenset(path.name for path in (place / "app").glob("*.py")))
+
+
+def _files(layout: Layout) -> Iterator[Path]:
+    return (path for path in layout.configuration.glob("*/*/*") if not path.name.startswith("."))
+
+
+def _children(place: Path) -> Iterator[Path]:
+    return place.iterdir() if place.is_dir() else iter(())
+
+
+def _found(layout: Layout, name: str, status: Status) -> Found:
+    note = unready(layout, name, status)
+    return Found(
+        linked=supervisor.enabled(layout, name),
+        ready=not note,
+        proven=(layout.program(name) / "proven").exists(),
+        version=str(supervisor.about(layout, name).get("version", "")),
+        note=note,
+    )
+
+
+def unready(layout: Layout, name: str, status: Status) -> str:
+    """Why an instance is not ready, in its own words; empty when it is."""
+    if not status.supervised:
+        return "not supervised"
+    if not status.up:
+        return "down"
+    try:
+        answer = control.ask(layout.control(name))
+    except Unavailable:
+        count = supervisor.failures(layout, name)
+        return f"ended soon after its start {count} times in a row" if count else "starting"
+    if answer["pid"] != status.pid:
+        return "starting"
+    if answer["state"] == "ready":
+        return ""
+    return f"{answer['state']}: {answer['message']}" if answer.get("message") else str(answer["state"])

@@ -1,0 +1,187 @@
+"""The desired state of a host, as it comes in: checked, and made into values.
+
+Shape (JSON; sections that are absent are left alone, a section that is there is the whole truth)::
+
+    {"services": [{"name", "app", "version", "file", "instances", "config": {}, "secrets": {}, "environment": {},
+                   "ready_timeout": s, "limits": {"open_files", "memory": MB}}],
+     "router":   {"version", "address", "port", "certificate", "key", "chain": [], "realms": [], "services": [],
+                  "ready_timeout": s}}
+
+`secrets` are settings like those of `config` that no output shows; `secrets.key` is the Ed25519 private key itself
+(hex) and gets a file of its own. Everything wrong raises `InputError` and names its place: ``services[0].config.port``.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ionman.errors import InputError
+from ionman.section import Section, kind
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,24}")  # `ionman-` and this make an account name: 32 characters, useradd(8)
+VERSION = re.compile(r"[0-9][0-9A-Za-z.+~-]{0,40}")
+FILE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.py")
+SETTING = re.compile(r"[a-z][a-z0-9_]*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SECRET = re.compile(r"password|secret|token")
+
+MAX_INSTANCES = 64
+READY_TIMEOUT = 60.0  # seconds
+DRAIN_TIMEOUT = 30.0  # seconds; the default of ionman.settings
+OPEN_FILES = 4096
+MEMORY = 512  # MB of data segment
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of this host: what to run, how often, and with which settings (all as the text of config.ini)."""
+
+    name: str
+    app: str
+    version: str
+    file: str
+    instances: int
+    settings: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_timeout: float = READY_TIMEOUT
+    drain_timeout: float = DRAIN_TIMEOUT
+    open_files: int = OPEN_FILES
+    memory: int = MEMORY
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The settings that no output shows."""
+        return frozenset({*self.secrets, *(key for key in self.settings if SECRET.search(key))})
+
+
+@dataclass(frozen=True)
+class Router:
+    """The router of this host; `description` is what `ionman.router.node` takes."""
+
+    version: str
+    address: str
+    port: int
+    certificate: str
+    key: str
+    chain: tuple[str, ...]
+    description: Mapping[str, Any]
+    ready_timeout: float = READY_TIMEOUT
+
+
+@dataclass(frozen=True)
+class State:
+    """The desired state; None for a section that is not converged."""
+
+    services: tuple[Service, ...] | None = None
+    router: Router | None = None
+
+
+def read(text: str) -> State:
+    """The state that `text` (JSON) describes."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InputError(
+            f"the desired state is not JSON: {error}", remedy="pass it on standard input; see docs/host.md"
+        ) from error
+    if not isinstance(document, dict):
+        raise InputError(f"the desired state must be an object, is {kind(document)}", remedy="see docs/host.md")
+    whole = Section(document, "")
+    services = _services(whole.take("services", list)) if whole.has("services") else None
+    router = _router(whole.take("router", dict)) if whole.has("router") else None
+    whole.done()
+    return State(services, router)
+
+
+def _services(items: list[Any]) -> tuple[Service, ...]:
+    services: list[Service] = []
+    for index, item in enumerate(items):
+        service = _service(Section(item, f"services[{index}]"))
+        if service.name in {one.name for one in services}:
+            raise InputError(f"services[{index}].name: {service.name!r} is there twice")
+        services.append(service)
+    return tuple(services)
+
+
+def _service(section: Section) -> Service:
+    name = section.text("name", NAME)
+    limits = Section(section.take("limits", dict, {}), section.at("limits"))
+    secrets = _settings(Section(section.take("secrets", dict, {}), section.at("secrets")))
+    settings = _settings(Section(section.take("config", dict, {}), section.at("config")))
+    twice = sorted(set(secrets) & set(settings))
+    if twice:
+        raise InputError(f"{section.at('secrets')}.{twice[0]}: is in config too", remedy="leave it in one of them")
+    service = Service(
+        name=name,
+        app=section.text("app", NAME, name),
+        version=section.text("version", VERSION),
+        file=section.text("file", FILE, f"{name.replace('-', '_')}.py"),
+        instances=section.whole("instances", 0, MAX_INSTANCES, 1),
+        settings={"service": name, **settings},
+        secrets=secrets,
+        environment=_environment(Section(section.take("environment", dict, {}), section.at("environment"))),
+        ready_timeout=section.number("ready_timeout", 1, 3600, READY_TIMEOUT),
+        drain_timeout=_seconds(settings.get("drain_timeout", ""), section.at("config.drain_timeout")),
+        open_files=limits.whole("open_files", 64, 1048576, OPEN_FILES),
+        memory=limits.whole("memory", 64, 1048576, MEMORY),
+    )
+    limits.done()
+    section.done()
+    return service
+
+
+def _settings(section: Section) -> dict[str, str]:
+    """The settings of config.ini as text; a list becomes `a, b`, a bool `True`."""
+    settings = {}
+    for key in section.keys:
+        if not SETTING.fullmatch(key):
+            raise InputError(f"{section.at(key)}: is no name of a setting")
+        value = section.take(key, (str, int, float, bool, list))
+        parts = value if isinstance(value, list) else [value]
+        text = ", ".join(str(part) for part in parts)
+        if not text.isprintable():
+            raise InputError(f"{section.at(key)}: has a line break or a control character", remedy="take it out")
+        settings[key] = text
+    return settings
+
+
+def _environment(section: Section) -> dict[str, str]:
+    environment = {}
+    for key in section.keys:
+        if not VARIABLE.fullmatch(key) or key.startswith("IONMAN_"):
+            raise InputError(f"{section.at(key)}: cannot be set here", remedy="IONMAN_ names belong to ionman")
+        environment[key] = section.take(key, str)
+        if "\0" in environment[key]:
+            raise InputError(f"{section.at(key)}: has a NUL character")
+    return environment
+
+
+def _seconds(text: str, place: str) -> float:
+    try:
+        return float(text) if text else DRAIN_TIMEOUT
+    except ValueError as error:
+        raise InputError(f"{place}: {text!r} is no number of seconds") from error
+
+
+def _router(value: dict[str, Any]) -> Router:
+    section = Section(value, "router")
+    path = re.compile(r"/[^\0\n]+")
+    chain = section.take("chain", list, [])
+    for index, item in enumerate(chain):
+        if not isinstance(item, str) or not path.fullmatch(item):
+            raise InputError(f"router.chain[{index}]: must be an absolute path")
+    section.take("realms", list)
+    section.take("services", list, [])
+    return Router(
+        version=section.text("version", VERSION),
+        address=section.text("address", re.compile(r"[0-9A-Fa-f.:]+"), "0.0.0.0"),  # noqa: S104 - a router listens
+        port=section.whole("port", 1, 65535, 8443),
+        certificate=section.text("certificate", path),
+        key=section.text("key", path),
+        chain=tuple(chain),
+        description=value,
+        ready_timeout=section.number("ready_timeout", 1, 3600, READY_TIMEOUT),
+    )
