@@ -14,6 +14,7 @@ from typing import IO, Any, NoReturn
 from ionman.errors import CommandFailed, Late, NotPossible
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PIPE = subprocess.PIPE  # for `start`
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -1,0 +1,104 @@
+"""Working with a standing lab from Python: run commands on its hosts, pull plugs, open doors."""
+
+import contextlib
+import time
+from pathlib import Path
+
+import fabric
+import paramiko
+
+from ionman.errors import Late
+from ionman.lab import cgroup, network, parts, pids, place, ssh
+
+
+class Standing:
+    """A lab that is up. Hosts are given by name, `host1`."""
+
+    def __init__(self, lab: place.Lab | str) -> None:
+        """`lab` is the lab or its name; raises `Unavailable` when there is none."""
+        self.lab = place.load(lab) if isinstance(lab, str) else lab
+
+    @property
+    def directory(self) -> Path:
+        """The lab's state directory."""
+        return self.lab.directory
+
+    @property
+    def names(self) -> list[str]:
+        """host1, host2, ..."""
+        return self.lab.host_names
+
+    @property
+    def router_port(self) -> int:
+        """The port on 127.0.0.1 behind which the router of host1 is."""
+        return place.load(self.lab.name).forwards["router"]
+
+    @property
+    def github_url(self) -> str:
+        """Base URL of the GitHub double; empty when the lab has none."""
+        return place.load(self.lab.name).github.get("url", "")
+
+    def connect(self, host: str) -> fabric.Connection:
+        """A connection (use it in `with`): `connect("host1").run("uptime", hide=True)`. The host key must match."""
+        config = fabric.Config(runtime_ssh_path=str(ssh.directory(self.lab) / "config"))
+        connection = fabric.Connection(self.lab.host(host).name, config=config)
+        connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        connection.client.load_host_keys(str(ssh.directory(self.lab) / "known_hosts"))
+        return connection
+
+    def ssh_command(self, host: str, *command: str) -> list[str | Path]:
+        """`ssh` to the host, with the lab's configuration."""
+        return ["ssh", "-F", ssh.directory(self.lab) / "config", self.lab.host(host).name, *command]
+
+    def is_up(self, host: str) -> bool:
+        """Whether the host runs and its SSH server greets."""
+        return parts.answers(self.lab, host)
+
+    def stop(self, host: str, timeout: float = 30) -> None:
+        """Power the host off in order, as `poweroff` on it does; a host that is off stays so."""
+        pid = pids.alive(parts.records(self.lab), self.lab.host(host).name)
+        if not pid:
+            return
+        with contextlib.suppress(EOFError, OSError), self.connect(host) as connection:
+            connection.run("systemctl poweroff", hide=True, warn=True)
+        deadline = time.monotonic() + timeout
+        while parts.running(self.lab, host):
+            if time.monotonic() > deadline:
+                raise Late(f"{host} of lab {self.lab.name} is still on after {timeout:g} s")
+            time.sleep(0.1)
+
+    def kill(self, host: str) -> None:
+        """Pull the plug: every process of the host ends at once, nothing is written any more."""
+        pid = pids.alive(parts.records(self.lab), self.lab.host(host).name)
+        if pid:
+            cgroup.kill(pid)
+        cgroup.clear(f"{self.lab.name}/{host}")
+
+    def start(self, host: str) -> None:
+        """Boot the host and wait for its SSH server; a host that is on is left alone."""
+        if not self.is_up(host):
+            parts.start_host(self.lab, self.lab.host(host).name)
+            parts.wait_host(self.lab, host)
+
+    def reboot(self, host: str) -> None:
+        """Reboot the host in order and wait for its SSH server."""
+        self.stop(host)
+        self.start(host)
+
+    def cut(self, host: str) -> None:
+        """Cut the host's network cable; what it sends and what is sent to it is lost."""
+        network.link(self.lab.namespace, f"vb-{self.lab.host(host).name}", up=False)
+
+    def heal(self, host: str) -> None:
+        """Mend the cable."""
+        network.link(self.lab.namespace, f"vb-{self.lab.host(host).name}", up=True)
+
+    def forward(self, name: str, host: str, port: int) -> int:
+        """Open (once) a door called `name` to a port of a host; returns its port on 127.0.0.1."""
+        with place.lock(self.lab.name):
+            lab = place.load(self.lab.name)
+            if lab.targets.get(name) != (host, port) or not parts.running(lab, f"forward-{name}"):
+                lab = place.change(lab, targets={**lab.targets, name: (self.lab.host(host).name, port)})
+                lab = parts.start_forward(lab, name)
+            self.lab = lab
+        return lab.forwards[name]

@@ -1,0 +1,44 @@
+"""The Ansible inventory of a lab (the JSON that `ansible-inventory --list` takes from a script)."""
+
+from typing import Any
+
+from ionman.lab import place, ssh
+
+
+def inventory(lab: place.Lab, python: str) -> dict[str, Any]:
+    """Groups build, repo, routers and services with their variables; `python` is the controller's interpreter."""
+    names = lab.host_names
+    variables: dict[str, dict[str, Any]] = {host.name: host_variables(lab, host) for host in lab.hosts}
+    variables["controller"] = {"ansible_connection": "local", "ansible_python_interpreter": python}
+    return {
+        "_meta": {"hostvars": variables},
+        "all": {"children": ["build", "repo", "routers", "services"], "vars": shared(lab)},
+        "build": {"hosts": ["controller"]},
+        "repo": {"hosts": names[:1]},
+        "routers": {"hosts": names[:1]},
+        "services": {"hosts": names},
+    }
+
+
+def host_variables(lab: place.Lab, host: place.Host) -> dict[str, Any]:
+    """How Ansible reaches a host: by SSH, as it would any other."""
+    directory = ssh.directory(lab)
+    return {
+        "ansible_host": host.name,
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(directory / "id_ed25519"),
+        # The shared connections are kept beside the lab's keys, so that they end with the lab.
+        "ansible_ssh_common_args": f"-F {directory / 'config'} -o ControlPath={directory / '%C'}",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "lab_address": host.address,
+    }
+
+
+def shared(lab: place.Lab) -> dict[str, Any]:
+    """Variables of all hosts."""
+    return {
+        "lab_name": lab.name,
+        "lab_dir": str(lab.directory),
+        "lab_router_port": lab.forwards.get("router", 0),
+        "deb_github_url": lab.github.get("url", ""),
+    }

@@ -1,0 +1,116 @@
+"""The processes of a lab: hosts, forwards, the GitHub double and the guard; started when they do not run."""
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ionman import process
+from ionman.errors import CommandFailed, Late
+from ionman.lab import cgroup, forward, network, pids, place
+
+BOOT_TIMEOUT = 90.0
+PREFERRED_PORTS = {"router": 8443}
+_GITHUB = "ionman.lab.github"
+
+
+def records(lab: place.Lab) -> Path:
+    """Where the lab's processes are written down."""
+    return lab.directory / "processes"
+
+
+def start(lab: place.Lab, role: str, group: str, arguments: Sequence[str | Path], fds: Sequence[int] = ()) -> None:
+    """Start `python -m ARGUMENTS` as a process of the lab that outlives this one; its output goes to a log."""
+    logs = lab.directory / "log"
+    logs.mkdir(mode=0o700, exist_ok=True)
+    with (logs / role).open("ab") as log, cgroup.inside(f"{lab.name}/{group}"):
+        child = process.start(
+            [sys.executable, "-m", *arguments], cwd=Path("/"), stdout=log, env=_environment(), pass_fds=fds
+        )
+        pids.record(records(lab), role, child.pid)
+        child.returncode = 0  # it is not waited for: it belongs to the lab from here on
+
+
+def _environment() -> dict[str, str]:
+    """What a lab process may know of the caller's environment: nothing but where programs are."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+
+
+def running(lab: place.Lab, role: str) -> bool:
+    """Whether the process written down as `role` lives."""
+    return pids.alive(records(lab), role) != 0
+
+
+def answers(lab: place.Lab, host: str, timeout: float = 2.0) -> bool:
+    """Whether the host runs and its SSH server greets."""
+    return running(lab, host) and network.greets(lab.namespace, lab.host(host).address, timeout=timeout)
+
+
+def start_host(lab: place.Lab, host: str) -> None:
+    """Boot a host, after ending whatever is left of it."""
+    cgroup.clear(f"{lab.name}/{host}")
+    if pid := pids.alive(records(lab), host):
+        cgroup.kill(pid)
+    network.wait_gone(lab.namespace, f"vb-{host}")
+    (lab.directory / "log" / host).unlink(missing_ok=True)
+    start(lab, host, "lab", ["ionman.lab.machine", lab.name, host])
+
+
+def wait_host(lab: place.Lab, host: str, timeout: float = BOOT_TIMEOUT) -> None:
+    """Wait until the host's SSH server greets.
+
+    Raises `CommandFailed` with the end of its console when it ended instead, `Late` after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not answers(lab, host, 0.5):
+        console = lab.directory / "log" / host
+        text = console.read_text(errors="replace") if console.exists() else ""
+        if not running(lab, host):
+            raise CommandFailed(f"{host} of lab {lab.name}", 1, text)
+        if time.monotonic() > deadline:
+            raise Late(f"{host} of lab {lab.name} does not greet after {timeout:g} s", remedy=f"its console: {console}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def _listening(preferred: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(descriptor, port) of a listening socket on the first of the ports that is free, or on any."""
+    for port in (*preferred, 0):
+        try:
+            listener = forward.listen(port)
+        except OSError:
+            continue
+        with listener:
+            yield listener.fileno(), listener.getsockname()[1]
+            return
+    raise Late("no port on 127.0.0.1 is free", remedy="close some connections")
+
+
+def start_forward(lab: place.Lab, name: str) -> place.Lab:
+    """Open the forward `name` of `lab.targets`, on the port it had if that is free; returns the lab with its port."""
+    host, port = lab.targets[name]
+    wishes = [each for each in (lab.forwards.get(name, 0), PREFERRED_PORTS.get(name, 0)) if each]
+    with _listening(wishes) as (descriptor, there):
+        lab = place.change(lab, forwards={**lab.forwards, name: there})
+        address = lab.host(host).address
+        arguments = ["ionman.lab.forward", str(descriptor), lab.namespace, address, str(port)]
+        start(lab, f"forward-{name}", "lab", arguments, [descriptor])
+    return lab
+
+
+def start_github(lab: place.Lab) -> place.Lab:
+    """Start the double of GitHub's API on loopback; returns the lab with its URL."""
+    if importlib.util.find_spec(_GITHUB) is None:
+        return lab
+    directory = lab.directory / "github"
+    (directory / "releases").mkdir(parents=True, exist_ok=True)
+    before = lab.github.get("url", "").rpartition(":")[2]
+    with _listening([int(before)] if before else []) as (_, port):
+        pass
+    lab = place.change(lab, github={"url": f"http://127.0.0.1:{port}"})
+    arguments = [_GITHUB, "--port", str(port), "--releases", directory / "releases", "--state", directory / "state"]
+    start(lab, "github", "lab", arguments)
+    return lab
