@@ -24,18 +24,19 @@ build/stamps/apt: Makefile
 	@packaging/apt-install $(APT)
 	@touch $@
 
-.venv/bin/uv: $(LOCKS)/bootstrap.txt | build/stamps/apt
+# A stamp, not .venv/bin/uv itself: a half-installed one must not count after an interruption.
+build/stamps/uv: $(LOCKS)/bootstrap.txt | build/stamps/apt
 	@echo "setup: python environment"
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-build/stamps/venv: .venv/bin/uv $(LOCKS)/controller.txt pyproject.toml
+build/stamps/venv: build/stamps/uv $(LOCKS)/controller.txt pyproject.toml
 	@$(UV) pip sync -q --python .venv/bin/python --require-hashes $(LOCKS)/controller.txt
 	@$(UV) pip install -q --python .venv/bin/python --no-deps --build-constraints $(LOCKS)/build.txt -e .
 	@touch $@
 
-build/stamps/crossbar: .venv/bin/uv $(LOCKS)/crossbar.txt $(LOCKS)/build.txt
+build/stamps/crossbar: build/stamps/uv $(LOCKS)/crossbar.txt $(LOCKS)/build.txt
 	@echo "setup: Crossbar environment"
 	@$(UV) venv -q --clear --python .venv/bin/python build/crossbar
 	@$(UV) pip sync -q --python build/crossbar/bin/python --require-hashes --build-constraints $(LOCKS)/build.txt $(LOCKS)/crossbar.txt
@@ -56,7 +57,7 @@ test: setup ## everything: lint, unit, real Crossbar, real svc, real apt, lab ho
 clean: ## remove what was built in this checkout (labs stay: ionman lab down)
 	@rm -rf build .venv ionman/web/node_modules ionman/web/static/ionman.js
 
-lock: .venv/bin/uv ## renew the locks from their sources
+lock: build/stamps/uv ## renew the locks from their sources
 	@cd $(LOCKS) && for name in bootstrap build; do ../../$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes $$name.in -o $$name.txt; done
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt $(LOCKS)/crossbar.in -o $(LOCKS)/crossbar.txt
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt pyproject.toml -o $(LOCKS)/runtime.txt
