@@ -93,6 +93,34 @@ def start(
         raise NotPossible(f"{command[0]} cannot be started: {error.strerror}", remedy="install it") from error
 
 
+def stream(
+    command: Sequence[str | Path],
+    on_line: Callable[[str], None],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> int:
+    """Run `command`, give each line of its output (errors joined in) to `on_line`, and return its exit status.
+
+    It shares this terminal's Ctrl-C: an interrupt waits for it to end (10 s, then it is ended) and is raised on.
+    """
+    child = start(command, cwd=cwd, env=env, stdout=subprocess.PIPE, new_session=False, die_with_parent=True)
+    assert child.stdout is not None
+    try:
+        for line in child.stdout:
+            on_line(line.decode(errors="replace").rstrip("\n"))
+        return child.wait()
+    except BaseException:
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        raise
+    finally:
+        child.stdout.close()
+
+
 def follow(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run `command` with this terminal as its own and return its exit status."""
     try:
@@ -106,4 +134,4 @@ def follow(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mappi
 def become(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> NoReturn:
     """Replace this process by `command`."""
     arguments = [str(part) for part in command]
-    os.execvpe(arguments[0], arguments, dict(env) if env is not None else os.environ)  # noqa: S606
+    os.execvpe(arguments[0], arguments, dict(env) if env is not None else os.environ)

@@ -1,0 +1,51 @@
+"""Calls until every instance has answered, and says who did: the instances' own counters tell (service contract)."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from ionman.call import Caller
+from ionman.errors import Unavailable
+
+_STATS = re.compile(r"ionman\.service\.(?P<instance>.+)\.stats")
+
+
+def instances(ops: Caller, service: str) -> dict[str, str]:
+    """The instances that are registered on the router: `<service>.<host>.<generation>.<n>` -> the URI of its stats."""
+    found = {}
+    for registration in ops.call("wamp.registration.list")["exact"]:
+        uri = ops.call("wamp.registration.get", registration)["uri"]
+        if (match := _STATS.fullmatch(uri)) and match["instance"].startswith(f"{service}."):
+            found[match["instance"]] = uri
+    return found
+
+
+def counts(ops: Caller, stats: Mapping[str, str], uri: str) -> dict[str, int]:
+    """How many calls of `uri` each instance has counted."""
+    return {instance: _calls(ops.call(name), uri) for instance, name in stats.items()}
+
+
+def _calls(stats: dict[str, Any], uri: str) -> int:
+    return int(stats.get("stats", stats).get(uri, {}).get("calls", 0))
+
+
+def until_all(
+    client: Caller, ops: Caller, service: str, uri: str, argv: Any, most: int = 100
+) -> tuple[Counter[str], Any]:
+    """Call `uri` until each instance of `service` has answered; returns who answered how often, and the last answer.
+
+    Raises `Unavailable` when one has not answered after `most` calls.
+    """
+    stats = instances(ops, service)
+    answered: Counter[str] = Counter()
+    before = counts(ops, stats, uri)
+    for _ in range(most):
+        answer = client.call(uri, argv)
+        now = counts(ops, stats, uri)
+        answered.update(name for name in stats if now[name] > before[name])
+        before = now
+        if stats and len(answered) == len(stats):
+            return answered, answer
+    silent = sorted(set(stats) - set(answered)) or [service]
+    raise Unavailable(f"{', '.join(silent)} has not answered {uri} in {most} calls", remedy="look: ionman host status")

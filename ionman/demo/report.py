@@ -1,0 +1,33 @@
+"""What the demo tells: progress on standard error while it works, one line per noun on standard output at its end."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+Tell = Callable[[str], None]
+_began = time.monotonic()
+
+
+def tell(line: str) -> None:
+    """One line of progress, with the seconds since the command began."""
+    print(f"[{time.monotonic() - _began:6.1f} s] {line}", file=sys.stderr, flush=True)
+
+
+@dataclass
+class Report:
+    """What was made: `lines` are (noun, what), in the order of the chain; `changed` says whether anything was done."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    hints: Sequence[str] = ()
+    changed: bool = False
+
+    def add(self, noun: str, parts: Iterable[str]) -> None:
+        """Add the line of `noun`."""
+        self.lines.append((noun, "  ".join(parts)))
+
+    def text(self) -> str:
+        """The whole report as it is printed."""
+        made = [f"{noun:<8} {what}" for noun, what in self.lines]
+        verdict = "Done." if self.changed else "Nothing changed: all of it was there already."
+        return "\n".join([*made, "", verdict, *self.hints])
