@@ -75,14 +75,14 @@ def ensure(tell: Callable[[str], None] = lambda _: None) -> Path:
 def command(target: Path, mirrors: Sequence[str], options: Sequence[str]) -> list[str | Path]:
     """What makes the tree; in namespaces of its own, so that a kill leaves no mount and no process."""
     hooks = [f'--customize-hook=cd "$1" && {hook}' for hook in HOOKS]
-    return [
+    words: list[str | Path] = [
         *("unshare", "--mount", "--propagation=slave", "--pid", "--fork", "--kill-child", "--mount-proc"),
         *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
         f"--include={','.join(PACKAGES)}",
         *(f"--aptopt={option}" for option in options),
         *hooks,
-        *(SUITE, target, *mirrors),
     ]
+    return [*words, SUITE, target, *mirrors]
 
 
 def proxies(dump: str) -> list[str]:

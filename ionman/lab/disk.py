@@ -48,8 +48,8 @@ def make(lab: place.Lab, host: place.Host, key: str) -> bool:
     if draft.exists():
         shutil.rmtree(draft)
     upper = draft / "upper"
-    for path in (upper, draft / "work", draft / "root"):
-        path.mkdir(parents=True)
+    for part in (upper, draft / "work", draft / "root"):
+        part.mkdir(parents=True)
     upper.chmod(0o755)
     for path, text in files(lab, host, key).items():
         _put(upper, Path(path), text)

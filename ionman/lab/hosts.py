@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import fabric
-import paramiko
+import paramiko  # type: ignore[import-untyped]
 
 from ionman.errors import Late
 from ionman.lab import cgroup, network, parts, pids, place, ssh

@@ -25,7 +25,7 @@ def path(namespace: str) -> Path:
 
 def exists(namespace: str) -> bool:
     """Whether the namespace is there and is one (a plain file is what a kill between two steps leaves)."""
-    return os.path.ismount(path(namespace))  # noqa: PTH114 - Path.is_mount() says no to every file
+    return os.path.ismount(path(namespace))
 
 
 def inside(namespace: str, *command: str | Path) -> list[str | Path]:

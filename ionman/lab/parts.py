@@ -111,6 +111,7 @@ def start_github(lab: place.Lab) -> place.Lab:
     with _listening([int(before)] if before else []) as (_, port):
         pass
     lab = place.change(lab, github={"url": f"http://127.0.0.1:{port}"})
-    arguments = [_GITHUB, "--port", str(port), "--releases", directory / "releases", "--state", directory / "state"]
+    arguments: list[str | Path] = [_GITHUB, "--port", str(port)]
+    arguments += ["--releases", directory / "releases", "--state", directory / "state"]
     start(lab, "github", "lab", arguments)
     return lab

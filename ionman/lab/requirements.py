@@ -64,7 +64,7 @@ def _namespaces() -> str:
         for path in (lower, upper, work, target):
             path.mkdir()
         options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-        overlay = ["mount", "-t", "overlay", "overlay", "-o", options, target]
+        overlay: list[str | Path] = ["mount", "-t", "overlay", "overlay", "-o", options, target]
         done = process.run(["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", *overlay], check=False)
     if done.returncode != 0:
         return f"no namespaces or no overlayfs ({done.stdout.strip()}): use a machine or a VM instead of this container"
