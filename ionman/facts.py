@@ -1,10 +1,12 @@
 """What is on the host now: read from its files, its supervisors and its instances' own answers. Changes nothing."""
 
+import pwd
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from ionman import control, supervisor
+from ionman import control, health, supervisor
 from ionman.errors import Unavailable
 from ionman.host import Build, Facts, Found, parts
 from ionman.layout import Layout
@@ -67,3 +69,19 @@ def unready(layout: Layout, name: str, status: Status) -> str:
     if answer["state"] == "ready":
         return ""
     return f"{answer['state']}: {answer['message']}" if answer.get("message") else str(answer["state"])
+
+
+def router_note(status: Status, about: Mapping[str, Any]) -> str:
+    """Why the router does not answer; empty when it does."""
+    if not status.up:
+        return "down" if status.supervised else "not supervised"
+    return health.problem(about["address"], about["port"], Path(about["certificate"]))
+
+
+def account(user: str) -> bool:
+    """Whether this host has the account `user`."""
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True

@@ -19,6 +19,10 @@ KEPT_LOGS = 3  # generations of a service that no longer run, whose logs are kep
 KEEP = "keep"  # the verb of a step that changes nothing
 
 
+class Missing(InputError):  # noqa: N818
+    """Something that an earlier step of a deploy brings is not on the host; a check goes on without it."""
+
+
 @dataclass(frozen=True)
 class Build:
     """An installed version: the text of its build.json, and which of its files are services."""
@@ -123,7 +127,7 @@ def goal(service: Service, facts: Facts, folder: str, place: str = "services") -
     """
     build = facts.builds.get((service.app, service.version))
     if build is None:
-        raise InputError(
+        raise Missing(
             f"{place}.version: {service.app} {service.version} is not installed on this host",
             remedy=f"install the package {service.app}-{service.version} first (playbooks/host.yml)",
         )

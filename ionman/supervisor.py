@@ -26,6 +26,7 @@ QUICK = 10  # s: a program that ends sooner has failed to start
 LONGEST = 30  # s between two starts of a program that fails
 SCAN = 5.0  # s between two looks of svscan
 PRIVATE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - each program gets its own, empty
+EXECUTABLE = frozenset({"run", "log/run", "confine"})
 HALF_MADE = "."  # svscan passes over names with a dot, and so do we
 
 _STATUS = re.compile(r"^(?P<path>.+): (?:(?P<up>up) \(pid (?P<pid>\d+)\)|down) (?P<seconds>\d+) seconds", re.MULTILINE)
@@ -113,10 +114,15 @@ def install(layout: Layout, program: Program) -> None:
     half = place.with_name(HALF_MADE + program.name)
     if half.exists():
         shutil.rmtree(half)
-    folder(half / "log")
-    for name, text in files(layout, program).items():
-        write(half / name, text, mode=0o755 if name in {"run", "log/run", "confine"} else 0o644)
+    update(half, files(layout, program))
     half.rename(place)
+
+
+def update(place: Path, texts: Mapping[str, str]) -> None:
+    """Write a program's files into its folder."""
+    folder(place / "log")
+    for name, text in texts.items():
+        write(place / name, text, mode=0o755 if name in EXECUTABLE else 0o644)
 
 
 def enable(layout: Layout, program: str) -> None:
@@ -201,10 +207,16 @@ def await_supervised(layout: Layout, programs: Iterable[str], timeout: float = 4
         time.sleep(0.2)
 
 
-def restart(layout: Layout, program: str) -> None:
-    """Ask it to end; supervise starts it again."""
+def restart(layout: Layout, program: str, old: int, timeout: float) -> None:
+    """Have another process than `old`: ask it to end, and force it after `timeout` s."""
     (layout.program(program) / "pace").unlink(missing_ok=True)
     run(["svc", "-tu", layout.program(program)])
+    deadline = time.monotonic() + timeout
+    while status(layout, [program])[program].pid == old:
+        if time.monotonic() > deadline:
+            kill(layout, program)
+            deadline += timeout
+        time.sleep(0.1)
 
 
 def kill(layout: Layout, program: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ionman import converge
+from ionman import status as report
 from ionman.errors import NotPossible
 from ionman.layout import Layout
 from ionman.state import read
@@ -35,10 +36,35 @@ def host() -> None:
 def apply_(check: bool, wait: float, as_json: bool, root: Path) -> None:
     """Read the desired state (JSON) on standard input and make it so."""
     outcome = converge.converge(read(sys.stdin.read()), _layout(root), check=check, wait=wait, say=_say(as_json))
+    _tell(outcome, check, as_json)
+
+
+@host.command()
+@_json
+@_root
+def status(as_json: bool, root: Path) -> None:
+    """Say what runs here, which version and generation, and whether it is ready."""
+    rows = report.rows(_layout(root))
+    print(json.dumps(rows) if as_json else "\n".join(report.table(rows)))
+
+
+@host.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--check", is_flag=True, help="Only say what would be done.")
+@_wait
+@_json
+@_root
+def remove(names: tuple[str, ...], check: bool, wait: float, as_json: bool, root: Path) -> None:
+    """Drain and remove services (or `router`) by name; the others are left alone."""
+    outcome = converge.remove(names, _layout(root), check=check, wait=wait, say=_say(as_json))
+    _tell(outcome, check, as_json)
+
+
+def _tell(outcome: converge.Outcome, check: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(outcome.document()))
     else:
-        print("nothing changed" if not outcome.changed else "would change" if check else "done")
+        print("nothing to do" if not outcome.changed else "nothing was changed: only a check" if check else "done")
 
 
 def _layout(root: Path) -> Layout:

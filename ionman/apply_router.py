@@ -1,0 +1,212 @@
+"""The edge of the router on a host: lands what holds, and puts the last good one back when it does not come up."""
+
+import json
+import secrets
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ionman import crossbar, facts, health, port, supervisor
+from ionman import router as describe
+from ionman.crossbar import FoundNode, Node
+from ionman.errors import CommandFailed, InputError, IonmanError, Unavailable
+from ionman.files import folder, write
+from ionman.host import Missing, Step
+from ionman.layout import ROUTER, Layout
+from ionman.lock import Say
+from ionman.process import run
+from ionman.state import Router
+
+FAILURES = 3  # quick ends in a row after which it will not come up
+SALT = 32  # bytes
+OURS = ("version", "ready_timeout")  # keys of the section that are not the router's description
+
+
+def wanted(layout: Layout, router: Router, *, check: bool) -> Node:
+    """What the router should be; refuses what cannot work. Makes this host's salt secret, unless it is only a check."""
+    binary = layout.release("crossbar", router.version) / "venv/bin/crossbar"
+    if not binary.is_file():
+        raise Missing(
+            f"router.version: Crossbar {router.version} is not installed on this host",
+            remedy=f"install the package crossbar-{router.version} first (playbooks/host.yml)",
+        )
+    health.pair(Path(router.certificate), Path(router.key))
+    description = {key: value for key, value in router.description.items() if key not in OURS}
+    description.update(address=router.address, port=router.port)
+    problems = describe.check(description)
+    if problems:
+        lines = "".join(f"\n    router.{problem}" for problem in problems)
+        raise InputError(f"the router's section cannot be used:{lines}", remedy="nothing was changed")
+    configuration = describe.node(description, _salt(layout, make=not check))
+    paths = (router.certificate, router.key, *router.chain)
+    return crossbar.node(layout, router, configuration, b"".join(Path(path).read_bytes() for path in paths))
+
+
+def _salt(layout: Layout, *, make: bool) -> bytes:
+    """The secret of this host that makes the users' salts, made once; a passing one when it may not be made."""
+    path = layout.router_state / "salt"
+    if path.exists():
+        return path.read_bytes()
+    salt = secrets.token_bytes(SALT)
+    if make:
+        _state(layout)
+        write(path, salt, mode=0o600)
+    return salt
+
+
+def _state(layout: Layout) -> None:
+    folder(layout.router_state, mode=0o750, user=layout.router_user, group=layout.router_user)
+
+
+def found(layout: Layout, router: Router) -> FoundNode:
+    """What the router is now."""
+    configuration = layout.router_configuration / "config.json"
+    proven = _proven(layout) / "parts.json"
+    pid = supervisor.status(layout, [ROUTER])[ROUTER].pid
+    return FoundNode(
+        parts=json.loads(proven.read_text()) if proven.exists() else {},
+        configuration=configuration.read_text() if configuration.exists() else "",
+        linked=supervisor.enabled(layout, ROUTER),
+        note=_unready(layout, router),
+        pid=pid,
+    )
+
+
+def _proven(layout: Layout) -> Path:
+    """The folder with what the router last came up with: configuration, program files and parts."""
+    return layout.router_configuration / "proven"
+
+
+def _unready(layout: Layout, router: Router) -> str:
+    where = {"address": router.address, "port": router.port, "certificate": router.certificate}
+    return facts.router_note(supervisor.status(layout, [ROUTER])[ROUTER], where)
+
+
+def check(layout: Layout, node: Node, is_there: FoundNode) -> None:
+    """Refuse a configuration that Crossbar itself refuses, and a port that somebody else has."""
+    about = supervisor.about(layout, ROUTER)
+    router = node.router
+    ours = is_there.pid and (about.get("address"), about.get("port")) == (router.address, router.port)
+    if not ours and not port.free(router.address, router.port):
+        raise InputError(
+            f"router.port: {router.port} is in use by {port.holder(router.port)}",
+            remedy="stop that, or choose another port (router_port); nothing was changed",
+        )
+    if is_there.configuration == node.configuration:
+        return
+    binary = layout.release("crossbar", router.version) / "venv/bin/crossbar"
+    with tempfile.TemporaryDirectory(prefix=".check", dir=layout.runs) as name:
+        write(Path(name) / "config.json", node.configuration, mode=0o600)
+        try:
+            run([binary, "check", "--cbdir", name, "--config", f"{name}/config.json"], timeout=120)
+        except CommandFailed as error:
+            raise InputError(f"Crossbar refuses the configuration: {error.message}") from error
+
+
+@dataclass(frozen=True)
+class DoingRouter:
+    """The router's steps being done."""
+
+    layout: Layout
+    node: Node
+    found: FoundNode
+    steps: tuple[Step, ...]
+    say: Say
+
+    def all(self) -> None:
+        """Do them; what does not come up is put back."""
+        verbs = {step.verb for step in self.steps}
+        if "write" in verbs:
+            self._land(self.node.configuration)
+        if verbs & {"start", "restart"}:
+            self._run(supervisor.files(self.layout, self.node.program), self.found.pid)
+        if "await" not in verbs:
+            return
+        try:
+            self._await(self.node.router, self.found.pid if "restart" in verbs else 0)
+        except IonmanError as error:
+            raise self._put_back(error) from error
+        self._prove()
+
+    def _land(self, configuration: str) -> None:
+        user = self.layout.router_user
+        folder(self.layout.router_configuration, mode=0o750, group=user)
+        _state(self.layout)
+        write(self.layout.router_configuration / "config.json", configuration, mode=0o640, group=user)
+
+    def _run(self, texts: dict[str, str], old: int) -> None:
+        """Have the program's files and a process that began with them; `old` is the process that has to go."""
+        supervisor.install(self.layout, self.node.program)
+        supervisor.update(self.layout.program(ROUTER), texts)
+        supervisor.enable(self.layout, ROUTER)
+        supervisor.await_supervised(self.layout, [ROUTER])
+        if old:
+            self.say("restarting the router")
+            supervisor.restart(self.layout, ROUTER, old, crossbar.STOP_TIMEOUT)
+
+    def _await(self, router: Router, old: int) -> None:
+        deadline = time.monotonic() + router.ready_timeout
+        told = ""
+        while True:
+            pid = supervisor.status(self.layout, [ROUTER])[ROUTER].pid
+            note = _unready(self.layout, router) if pid != old else "still the old process"
+            if not note:
+                self.say(f"router: answers on {router.address}:{router.port}")
+                return
+            if note != told:
+                told = note
+                self.say(f"router: {note}")
+            hopeless = supervisor.failures(self.layout, ROUTER) >= FAILURES
+            if hopeless or time.monotonic() > deadline:
+                raise self._late(note, router)
+            time.sleep(0.2)
+
+    def _late(self, note: str, router: Router) -> Unavailable:
+        tail = "".join(f"\n    {line}" for line in supervisor.log_tail(self.layout, ROUTER))
+        return Unavailable(
+            f"the router does not answer within {router.ready_timeout:g} s: {note}; its log ends with{tail}",
+            remedy=f"the whole log is in {self.layout.logs / ROUTER}",
+        )
+
+    def _prove(self) -> None:
+        """Keep what it came up with: to compare with, and to put back."""
+        place = _proven(self.layout)
+        folder(place, mode=0o700)
+        texts = supervisor.files(self.layout, self.node.program)
+        write(place / "config.json", self.node.configuration, mode=0o600)
+        write(place / "program.json", json.dumps(texts), mode=0o600)
+        write(place / "parts.json", json.dumps(dict(self.node.parts)), mode=0o600)
+
+    def _put_back(self, error: IonmanError) -> IonmanError:
+        """Bring the last good configuration up again, and say so."""
+        place = _proven(self.layout)
+        if not (place / "parts.json").exists():
+            remove(self.layout, self.say)
+            return Unavailable(error.message, remedy=f"{error.remedy}; it never ran before, so it was stopped again")
+        self.say("router: putting the previous configuration back")
+        self._land((place / "config.json").read_text())
+        texts = json.loads((place / "program.json").read_text())
+        self._run(texts, supervisor.status(self.layout, [ROUTER])[ROUTER].pid)
+        return Unavailable(error.message, remedy=f"{error.remedy}; {self._how_it_is(texts)}")
+
+    def _how_it_is(self, texts: dict[str, str]) -> str:
+        before = json.loads(texts["about.json"])
+        deadline = time.monotonic() + self.node.router.ready_timeout
+        certificate = Path(self.node.router.certificate)
+        while health.problem(before["address"], before["port"], certificate):
+            if time.monotonic() > deadline:
+                return "the previous configuration was put back, but does not answer either"
+            time.sleep(0.2)
+        return "the previous configuration was put back and answers"
+
+
+def remove(layout: Layout, say: Say) -> None:
+    """Stop the router and forget its configuration; its key and its salt are kept."""
+    say("stopping the router")
+    supervisor.drain(layout, {ROUTER: crossbar.STOP_TIMEOUT})
+    supervisor.remove(layout, [ROUTER])
+    for path in (layout.router_configuration, layout.runs / ROUTER):
+        if path.exists():
+            shutil.rmtree(path)

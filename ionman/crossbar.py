@@ -1,0 +1,126 @@
+"""Crossbar on a host: what it is made of, and what has to happen when that changes. Pure; `apply_router` does it.
+
+A router cannot stand beside itself on one port: it is changed in place, and put back when the new one does not come up.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ionman.host import KEEP, Step
+from ionman.layout import ROUTER, Layout
+from ionman.state import Router
+from ionman.supervisor import Program, files
+
+CONFIGURATION = "router/config.json"
+OPEN_FILES = 65536
+MEMORY = 4096  # MB
+STOP_TIMEOUT = 20  # s; Crossbar takes about 6 (facts: a restart of the router)
+
+
+@dataclass(frozen=True)
+class Node:
+    """What the router should be. `parts` names what it is made of, each with a digest, so that a change has a name."""
+
+    router: Router
+    configuration: str
+    program: Program
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FoundNode:
+    """What the router is: the parts it last came up with, the configuration that lies there, and how it is."""
+
+    parts: Mapping[str, str] = field(default_factory=dict)
+    configuration: str = ""
+    linked: bool = False
+    note: str = "not there"  # why it is not ready; empty when it is
+    pid: int = 0
+
+
+def program(layout: Layout, router: Router) -> Program:
+    """How Crossbar is run."""
+    release = layout.release("crossbar", router.version)
+    return Program(
+        name=ROUTER,
+        command=(
+            *(f"{release}/venv/bin/crossbar", "start", "--cbdir", str(layout.router_state)),
+            *("--config", str(layout.router_configuration / "config.json"), "--loglevel", "info"),
+            *("--logformat", "standard"),
+        ),
+        directory=layout.router_state,
+        user=layout.router_user,
+        writable=(layout.router_state,),
+        environment={
+            "PATH": f"{release}/venv/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": str(layout.router_state),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        open_files=OPEN_FILES,
+        memory=MEMORY,
+        drain_timeout=STOP_TIMEOUT,
+        about={
+            "app": "crossbar",
+            "version": router.version,
+            "address": router.address,
+            "port": router.port,
+            "certificate": router.certificate,
+        },
+    )
+
+
+def node(layout: Layout, router: Router, configuration: Mapping[str, Any], certificates: bytes) -> Node:
+    """What the router should be: `configuration` is Crossbar's, `certificates` all its TLS files' bytes."""
+    text = json.dumps(configuration, indent=2, sort_keys=True) + "\n"
+    made = program(layout, router)
+    run = json.dumps(files(layout, made), sort_keys=True)
+    parts = {
+        "version": router.version,
+        "configuration": _digest(text.encode()),
+        "certificate or key": _digest(certificates),
+        "run script": _digest(run.encode()),
+    }
+    return Node(router, text, made, parts)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def plan(wanted: Node, found: FoundNode) -> tuple[Step, ...]:
+    """The steps that make the router what it should be."""
+    return tuple(_plan(wanted, found))
+
+
+def _plan(wanted: Node, found: FoundNode) -> Iterator[Step]:
+    within = f"answers within {wanted.router.ready_timeout:g} s"
+    changed = [name for name, digest in wanted.parts.items() if found.parts.get(name) != digest]
+    if found.configuration != wanted.configuration:
+        yield Step("write", CONFIGURATION, "changed" if found.configuration else "first on this host")
+    if not found.linked:
+        yield Step("start", ROUTER, f"Crossbar {wanted.router.version} on {_listen(wanted)}")
+        yield Step("await", ROUTER, within)
+    elif changed:
+        yield Step("restart", ROUTER, _why(changed, wanted, found))
+        yield Step("await", ROUTER, within)
+    elif found.note:
+        yield Step("await", ROUTER, f"{within}; now {found.note}")
+    else:
+        yield Step(KEEP, ROUTER, f"Crossbar {wanted.router.version} answers on {_listen(wanted)}; nothing to do")
+
+
+def _listen(wanted: Node) -> str:
+    return f"{wanted.router.address}:{wanted.router.port}"
+
+
+def _why(changed: list[str], wanted: Node, found: FoundNode) -> str:
+    if not found.parts:
+        return "it was never seen to answer"
+    if "version" in changed:
+        return f"version {found.parts.get('version')} -> {wanted.parts['version']}"
+    return f"{', '.join(changed)} changed"

@@ -1,0 +1,45 @@
+"""Whether a TCP port is free on this machine, and who has it (Linux: proc(5), /proc/net/tcp)."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
+
+
+def free(address: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True
+
+
+def holder(port: int) -> str:
+    """Who listens on `port`: `nginx (pid 123)`, or `another process` when it cannot be seen."""
+    inodes = {f"socket:[{inode}]" for inode in _listening(port)}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = {str(link.readlink()) for link in (process / "fd").iterdir()}
+            name = (process / "comm").read_text().strip()
+        except OSError:  # it has ended meanwhile, or belongs to somebody else
+            continue
+        if links & inodes:
+            return f"{name} (pid {process.name})"
+    return "another process"
+
+
+def _listening(port: int) -> Iterator[str]:
+    """The inodes of the sockets that listen on `port`."""
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            words = line.split()
+            if words[3] == LISTEN and int(words[1].rsplit(":", 1)[1], 16) == port:
+                yield words[9]

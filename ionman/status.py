@@ -1,0 +1,54 @@
+"""What runs on this host, told by the supervisors and the instances themselves."""
+
+from typing import Any
+
+from ionman import facts, supervisor
+from ionman.layout import ROUTER, Layout
+
+Row = dict[str, Any]
+
+
+def rows(layout: Layout) -> list[Row]:
+    """One row for each program: program, service, generation, version, pid, seconds, ready, note, failures."""
+    names = supervisor.installed(layout)
+    states = supervisor.status(layout, names)
+    return [_row(layout, name, states[name]) for name in names]
+
+
+def _row(layout: Layout, name: str, state: supervisor.Status) -> Row:
+    about = supervisor.about(layout, name)
+    note = facts.router_note(state, about) if name == ROUTER else facts.unready(layout, name, state)
+    return {
+        "program": name,
+        "service": about.get("service", name),
+        "generation": about.get("generation", ""),
+        "app": about.get("app", ""),
+        "version": about.get("version", ""),
+        "pid": state.pid,
+        "seconds": state.seconds,
+        "ready": not note,
+        "note": note,
+        "failures": supervisor.failures(layout, name),
+    }
+
+
+def table(found: list[Row]) -> list[str]:
+    """The rows for a reader."""
+    if not found:
+        return ["nothing runs here"]
+    head = ("PROGRAM", "VERSION", "PID", "FOR", "READY")
+    cells = [head, *((row["program"], row["version"], str(row["pid"] or "-"), _age(row), _ready(row)) for row in found)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _ready(row: Row) -> str:
+    return "yes" if row["ready"] else f"no: {row['note']}"
+
+
+def _age(row: Row) -> str:
+    seconds = row["seconds"]
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
