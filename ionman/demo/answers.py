@@ -8,6 +8,7 @@ from typing import Any
 from ionman.call import Caller
 from ionman.errors import Unavailable
 
+MOST = 100  # calls
 _STATS = re.compile(r"ionman\.service\.(?P<instance>.+)\.stats")
 
 
@@ -30,17 +31,15 @@ def _calls(stats: dict[str, Any], uri: str) -> int:
     return int(stats.get("stats", stats).get(uri, {}).get("calls", 0))
 
 
-def until_all(
-    client: Caller, ops: Caller, service: str, uri: str, argv: Any, most: int = 100
-) -> tuple[Counter[str], Any]:
+def until_all(client: Caller, ops: Caller, service: str, uri: str, argv: Any) -> tuple[Counter[str], Any]:
     """Call `uri` until each instance of `service` has answered; returns who answered how often, and the last answer.
 
-    Raises `Unavailable` when one has not answered after `most` calls.
+    Raises `Unavailable` when one has not answered after `MOST` calls.
     """
     stats = instances(ops, service)
     answered: Counter[str] = Counter()
     before = counts(ops, stats, uri)
-    for _ in range(most):
+    for _ in range(MOST):
         answer = client.call(uri, argv)
         now = counts(ops, stats, uri)
         answered.update(name for name in stats if now[name] > before[name])
@@ -48,4 +47,4 @@ def until_all(
         if stats and len(answered) == len(stats):
             return answered, answer
     silent = sorted(set(stats) - set(answered)) or [service]
-    raise Unavailable(f"{', '.join(silent)} has not answered {uri} in {most} calls", remedy="look: ionman host status")
+    raise Unavailable(f"{', '.join(silent)} has not answered {uri} in {MOST} calls", remedy="look: ionman host status")

@@ -58,7 +58,10 @@ def play(playbook: str, lab: str, log: Path, tell: Tell, *arguments: str) -> int
     }
     command: list[str | Path] = [
         Path(sys.executable).parent / "ansible-playbook",
-        *("-i", TREE / "inventory/lab", TREE / f"playbooks/{playbook}.yml", *arguments),
+        "-i",
+        TREE / "inventory/lab",
+        TREE / f"playbooks/{playbook}.yml",
+        *arguments,
     ]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as file:

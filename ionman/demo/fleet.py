@@ -1,0 +1,111 @@
+"""The demo on a lab: three hosts, and `ansible-playbook playbooks/deploy.yml` on them, as on anybody's hosts."""
+
+import hashlib
+import json
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ionman import certificate
+from ionman.call import Account, Caller
+from ionman.demo import answers
+from ionman.demo.playbook import TREE, play
+from ionman.demo.report import Report, Tell
+from ionman.files import write
+from ionman.lab import lifecycle, place, releases
+from ionman.lab.hosts import Standing
+
+APP, VERSION, REALM = "demo", "1.0.0", "ionman"
+URI, ARGV = "app.demo.method1", {"dummy": "none required"}
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The demo on lab `name`."""
+
+    name: str
+    tell: Tell
+
+    def up(self) -> Report:
+        """Bring the lab up, publish the example's releases at its GitHub endpoint, deploy, and call."""
+        report = Report(hints=self._hints())
+        report.changed = lifecycle.up(self.name, tell=self.tell)
+        lab = place.load(self.name)
+        releases.demo_releases(TREE / "examples", lab.directory / "github/releases")
+        changed = play("deploy", self.name, lab.directory / "log/deploy.log", self.tell)
+        report.changed |= changed > 0
+        self._tell_all(report, Standing(lab))
+        return report
+
+    def down(self) -> bool:
+        """Take the lab down; True when there was one."""
+        return lifecycle.down(self.name, self.tell)
+
+    # --- what it tells ------------------------------------------------------------------------------------------
+
+    def _tell_all(self, report: Report, lab: Standing) -> None:
+        self.tell("looking at what was made")
+        _release_and_deb(report)
+        asked = {host: _ask(lab, host) for host in lab.names}
+        report.add("repo", asked[lab.names[0]]["repo"])
+        report.add("host", [f"{host}: {', '.join(one['packages'])}" for host, one in asked.items()])
+        port = lab.router_port
+        leaf = ssl.get_server_certificate(("localhost", port)).encode()
+        url = f"wss://localhost:{port}/ws"
+        report.add("router", [url, f"realm {REALM}", f"certificate {certificate.fingerprint(leaf)}"])
+        running = [f"{one['name']} on {host} pid {one['pid']}" for host in asked for one in asked[host]["instances"]]
+        report.add("service", running)
+        with self._caller(lab, "alice") as alice, self._caller(lab, "ops") as ops:
+            answered, answer = answers.until_all(alice, ops, APP, URI, ARGV)
+        report.add("call", [URI, json.dumps(answer), f"answered by {', '.join(sorted(answered))}"])
+        write(lab.directory / "call.ini", self._call_ini(lab), mode=0o600)
+
+    def _caller(self, lab: Standing, user: str) -> Caller:
+        password = _secret(lab, user)
+        return Caller([f"localhost:{lab.router_port}"], Account(REALM, user, password), ca=lab.directory / "ca/ca.pem")
+
+    def _call_ini(self, lab: Standing) -> str:
+        lines = {
+            "realm": REALM,
+            "user": "alice",
+            "password": _secret(lab, "alice"),
+            "routers": f"localhost:{lab.router_port}",
+            "ca": lab.directory / "ca/ca.pem",
+        }
+        return "".join(f"{key} = {value}\n" for key, value in lines.items())
+
+    def _hints(self) -> list[str]:
+        command = Path(sys.executable).with_name("ionman")
+        return [
+            f"  look around   {command} lab ssh {self.name} host1",
+            f"  call          {command} call --config {place.STATE / self.name}/call.ini {URI}",
+            f"  take it down  {command} lab down {self.name}",
+        ]
+
+
+def _secret(lab: Standing, user: str) -> str:
+    """The password that the inventory made on first use (inventory/lab/group_vars/all.yml)."""
+    return (lab.directory / "secrets" / user).read_text().strip()
+
+
+def _release_and_deb(report: Report) -> None:
+    dist = TREE / "build/dist"
+    deb = next(dist.glob(f"{APP}-{VERSION}_*.deb"))
+    build: dict[str, Any] = json.loads(deb.with_suffix(".json").read_text())
+    release = build["release"]
+    report.add("release", [f"{release['repository']} {release['tag']}", build["digest"]])
+    report.add("deb", [deb.name, f"sha256:{hashlib.sha256(deb.read_bytes()).hexdigest()}"])
+
+
+def _ask(lab: Standing, host: str) -> dict[str, Any]:
+    """What is on one host: packages of ours, the repository and its key, the instances."""
+    with lab.connect(host) as connection:
+
+        def ask(command: str) -> str:
+            return str(connection.run(command, hide=True).stdout)
+
+        packages = ask("dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\\n' ionman 'crossbar-*' 'demo-*'")
+        instances = json.loads(ask("ionman host status --json"))
+        return {"packages": packages.splitlines(), "instances": instances, "repo": []}
