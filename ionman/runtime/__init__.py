@@ -1,1 +1,1 @@
-"""What services are written on: the only place, with `ionman.call`, that knows Twisted and Autobahn."""
+"""The runtime that services are written on: the only part, with `ionman.call`, that knows Twisted and Autobahn."""

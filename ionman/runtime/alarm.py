@@ -1,0 +1,40 @@
+"""A deadline for code that does not give control back: an exception raised inside it by SIGALRM.
+
+Methods run in the main thread, as signals do, so a plain method that loops or sleeps for ever can be ended (setitimer(2)).
+Elsewhere than in the main thread there is no such deadline.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Overdue(BaseException):  # noqa: N818 - not an Exception: a method's own `except Exception` must not swallow it
+    """The deadline passed; raised inside the code that was running."""
+
+
+def _ring(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise Overdue
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Raise `Overdue` inside the block when it runs longer than `seconds`. Blocks within blocks keep the outer one's."""
+    idle = threading.current_thread() is threading.main_thread() and signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    if not idle:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _ring)
+    # Again every tenth of the time, should the first be swallowed by a bare except.
+    signal.setitimer(signal.ITIMER_REAL, seconds, max(seconds / 10, 0.1))
+    try:
+        yield
+    finally:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:  # should it ring just here
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)

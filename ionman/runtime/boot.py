@@ -1,0 +1,136 @@
+"""Puts an instance into the process that twistd has started: its log, its lock, its signals and its exit status."""
+
+import atexit
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet import reactor
+from twisted.logger import ILogObserver, Logger
+
+from ionman import naming, settings
+from ionman.errors import IonmanError
+from ionman.runtime import log as lines
+from ionman.runtime import place
+from ionman.runtime.instance import InstanceService
+from ionman.runtime.lifecycle import State
+
+if TYPE_CHECKING:
+    from ionman.runtime.application import microservice
+
+log = Logger(namespace="ionman")
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+def configured(file: Path, environ: Mapping[str, str]) -> settings.Settings:
+    """Read the configuration of the service `file`: IONMAN_CONFIG, else config.ini beside it."""
+    path = Path(environ.get("IONMAN_CONFIG") or file.parent / "config.ini")
+    return settings.read(path.absolute(), settings.service_name(file), environ)
+
+
+def prepare(application: "microservice", collection: MultiService) -> None:
+    """Make the instance of `application` and put it into `collection`; raises `IonmanError` for what is wrong."""
+    for number in STOPS:
+        signal.signal(number, _stop_early)
+    environ = dict(os.environ)
+    chosen = configured(application.file, environ)
+    found = application.catalogue()
+    who = naming.instance(chosen.service, environ, os.getpid())
+    observer = lines.Observer(lambda: who.name, debug=chosen.debug)
+    control = place.control_path(chosen, environ, background="IONMAN_NOTIFY" in environ, pid=os.getpid())
+    lock = place.Lock(control)
+    lock.acquire()
+    process = _Process(chosen, observer, lock, control, environ)
+    instance = InstanceService(
+        chosen, who, place.release(application.file.parent), found, reactor, process.end, process.told
+    )
+    process.instance = instance
+    application.setComponent(ILogObserver, observer)
+    for service in (process, instance):
+        service.setServiceParent(collection)
+
+
+def _stop_early(number: int, frame: FrameType | None) -> None:
+    """Nothing is registered yet: there is nothing to drain."""
+    del number, frame
+    sys.exit(0)
+
+
+class _Process(Service):
+    """What belongs to the process rather than to the instance."""
+
+    instance: InstanceService
+
+    def __init__(
+        self,
+        chosen: settings.Settings,
+        observer: lines.Observer,
+        lock: place.Lock,
+        control: Path,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._settings = chosen
+        self._observer = observer
+        self._lock = lock
+        self._control = control
+        self._notify = int(environ.get("IONMAN_NOTIFY") or -1)
+        self._failed = False
+        os.environ.pop("IONMAN_NOTIFY", None)
+
+    def privilegedStartService(self) -> None:  # noqa: N802
+        """twistd has forked by now, if it does: the process id and the standard output are what they will be."""
+        self._observer.open(lines.destination(self._settings.logfile))
+        self._lock.sign()
+        self._control.unlink(missing_ok=True)
+        self.instance.listen(str(self._control))
+
+    def startService(self) -> None:  # noqa: N802
+        """Take the signals over once the reactor has taken them."""
+        super().startService()
+        reactor.callWhenRunning(self._take_signals)
+        reactor.addSystemEventTrigger("after", "shutdown", self._lock.release)
+
+    def _take_signals(self) -> None:
+        """twistd's own would end the process by the signal, where a supervisor wants to see 0."""
+        for number in STOPS:
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        reactor.callFromThread(self._stop_now, signal.Signals(number).name)
+
+    def _stop_now(self, name: str) -> None:
+        log.info("{name}", name=name)
+        if reactor.running and not self._stopping():
+            reactor.stop()
+        else:
+            self.instance.hurry("was told twice")
+
+    def _stopping(self) -> bool:
+        return not self.instance.running
+
+    def told(self, state: State) -> None:
+        """Tell who waits for a start in the background that it has succeeded."""
+        if state is State.READY:
+            self._report({"status": 0, "message": f"ready as {self.instance.name}, process {os.getpid()}"})
+
+    def end(self, error: IonmanError) -> None:
+        """End the process with the error's message and status."""
+        log.error("{error}", error=error)
+        self._report({"status": error.status, "message": str(error)})
+        # twistd returns 0 whenever its reactor has stopped; what runs last decides the status. The log needs no flush.
+        atexit.register(os._exit, error.status)
+        if self.instance.running:
+            reactor.callLater(0, reactor.stop)
+
+    def _report(self, message: dict[str, Any]) -> None:
+        if self._notify >= 0:
+            os.write(self._notify, json.dumps(message).encode() + b"\n")
+            os.close(self._notify)
+            self._notify = -1

@@ -1,0 +1,278 @@
+"""The life of an instance on one router: connect, log in, offer everything, be ready; come back when it is lost; drain."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
+from autobahn.wamp.serializer import CBORSerializer
+from twisted.application.internet import ClientService
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ionman.errors import IonmanError, WampError
+from ionman.runtime import backoff, refusal
+from ionman.runtime.lifecycle import Event, State, after
+from ionman.runtime.reach import cause
+from ionman.runtime.session import Answer, RouterSession
+from ionman.settings import Router, Settings
+
+CONNECT_SECONDS = 10.0
+PING_SECONDS = 10.0
+WITHDRAW_SECONDS = 5.0
+LEAVE_SECONDS = 2.0
+# A router that is silent is noticed after interval + timeout (s); Autobahn pings only while nothing else arrives.
+PINGS = {"autoPingInterval": 10.0, "autoPingTimeout": 5.0, "autoPingRestartOnAnyTraffic": True}
+MESSAGE_BYTES = 16 << 20  # Crossbar's own limit
+log = Logger(namespace="ionman")
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What an instance offers on every router: URI -> answer; and the URI of its own ping."""
+
+    procedures: Mapping[str, Answer]
+    contract: Mapping[str, Answer]
+    topics: Mapping[str, Answer]
+    ping: str
+
+
+class _Protocol(WampWebSocketClientProtocol):
+    """Tells the connection why it ended."""
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+        super().connectionLost(reason)
+        self.factory.lost(reason, str(self.wasNotCleanReason or ""))
+
+
+@implementer(IStreamClientEndpoint)
+class _Watched:
+    """An endpoint that tells why it could not connect."""
+
+    def __init__(self, endpoint: Any, failed: Callable[[Failure], None]) -> None:
+        self._endpoint = endpoint
+        self._failed = failed
+
+    def connect(self, factory: Any) -> "Deferred[Any]":
+        """Connect, and pass a failure on both ways."""
+
+        def tell(failure: Failure) -> Failure:
+            self._failed(failure)
+            return failure
+
+        return self._endpoint.connect(factory).addErrback(tell)
+
+
+def trust(settings: Settings) -> Any:
+    """Return the certificates that routers' certificates must descend from."""
+    if settings.ca is None:
+        return platformTrust()
+    mark = b"-----END CERTIFICATE-----"
+    parts = [part + mark for part in settings.ca.read_bytes().split(mark) if b"-----BEGIN CERTIFICATE-----" in part]
+    return trustRootFromCertificates([Certificate.loadPEM(part) for part in parts])
+
+
+class Connection:
+    """One router. `changed` is called when `state` or `error` did; `fatal` with the error that ends the start."""
+
+    def __init__(
+        self,
+        router: Router,
+        settings: Settings,
+        offers: Offers,
+        clock: Any,
+        changed: Callable[[], None],
+        fatal: Callable[[IonmanError], None],
+    ) -> None:
+        self.router = router
+        self.settings = settings
+        self.state = State.CONNECTING
+        self.error = ""
+        self.session: RouterSession | None = None
+        self._offers = offers
+        self._clock = clock
+        self._changed = changed
+        self._fatal = fatal
+        self._failures = 0
+        self._was_ready = False
+        self._offered: list[Any] = []
+        self._work: Deferred[Any] | None = None
+        self._closed: Deferred[None] | None = None
+        self._service = ClientService(self._endpoint(), self._factory(), self._delay, clock)
+
+    def start(self) -> None:
+        """Begin to connect, and never give up until `drain`."""
+        self._service.startService()
+
+    # --- connecting ---------------------------------------------------------------------------------------------
+
+    def _endpoint(self) -> _Watched:
+        plain = HostnameEndpoint(self._clock, self.router.host, self.router.port, timeout=CONNECT_SECONDS)
+        if not self.settings.tls:
+            return _Watched(plain, self._unreachable)
+        options = optionsForClientTLS(self.router.host, trustRoot=trust(self.settings))
+        return _Watched(wrapClientTLS(options, plain), self._unreachable)
+
+    def _factory(self) -> Any:
+        url = f"{'wss' if self.settings.tls else 'ws'}://{self.router}/ws"
+        factory = WampWebSocketClientFactory(
+            lambda: RouterSession(self, self._clock), url=url, serializers=[CBORSerializer()]
+        )
+        factory.protocol = _Protocol
+        factory.lost = self._lost
+        factory.setProtocolOptions(
+            openHandshakeTimeout=CONNECT_SECONDS,
+            closeHandshakeTimeout=LEAVE_SECONDS,
+            maxMessagePayloadSize=MESSAGE_BYTES,
+            maxFramePayloadSize=MESSAGE_BYTES,
+            tcpNoDelay=True,
+            **PINGS,
+        )
+        return factory
+
+    def _delay(self, attempt: int) -> float:
+        del attempt  # Twisted starts again at 0 with each TCP connection; what counts is being ready
+        self._failures += 1
+        return backoff.delay(self._failures - 1)
+
+    def _unreachable(self, failure: Failure) -> None:
+        self._down(f"router {self.router} cannot be reached: {cause(failure)}")
+
+    def _lost(self, failure: Failure, reason: str) -> None:
+        """The connection ended, however far it had come."""
+        if self.state is State.DRAINING:
+            self._service.stopService()
+        else:
+            self._down(self.error or f"router {self.router}: {cause(failure, reason)}")
+        if self._closed is not None:
+            closed, self._closed = self._closed, None
+            closed.callback(None)
+
+    def _down(self, why: str) -> None:
+        self.session = None
+        if why != self.error or self.state is not State.CONNECTING:
+            log.warn("{why}; trying again until it answers", why=why)
+        self._move(Event.LOST, why)
+
+    def _move(self, event: Event, error: str = "") -> None:
+        self.state = after(self.state, event)
+        self.error = error
+        self._changed()
+
+    # --- the session's owner ------------------------------------------------------------------------------------
+
+    def joined(self, session: RouterSession) -> None:
+        """Offer everything, then ask for our own ping through the router."""
+        self.session = session
+        self._offered = []
+        self._move(Event.JOINED)
+        if self.state is State.REGISTERING:
+            self._work = Deferred.fromCoroutine(self._offer_all(session))
+            self._work.addErrback(self._offering_failed, session)
+
+    def left(self, session: RouterSession, reason: str, message: str) -> None:
+        """A refusal ends the start; anything else is a connection lost, which is told when the connection is."""
+        if session is self.session:
+            self.session = None
+        if self.state is State.DRAINING:
+            return
+        error = refusal.of_login(reason, message, self.router, self.settings)
+        if error is not None and self.state is State.CONNECTING:
+            self._refused(error)
+        elif reason not in ("wamp.close.transport_lost", "wamp.close.normal", ""):
+            self._down(f"router {self.router} closed the session: {reason} {message}".strip())
+
+    def _refused(self, error: IonmanError) -> None:
+        """End a start that cannot succeed; an instance that was ready stays, for it may serve on other routers."""
+        if self._was_ready:
+            self._down(str(error).replace("\n", "; "))
+        else:
+            self._fatal(error)
+
+    async def _offer_all(self, session: RouterSession) -> None:
+        offers = self._offers
+        work = [self._offer(session, uri, answer, "single") for uri, answer in offers.contract.items()]
+        work += [self._offer(session, uri, answer, self.settings.schedule) for uri, answer in offers.procedures.items()]
+        work += [self._follow(session, topic, take) for topic, take in offers.topics.items()]
+        await gatherResults([Deferred.fromCoroutine(one) for one in work], consumeErrors=True)
+        if self.state is not State.REGISTERING or session is not self.session:
+            return
+        await session.ask(offers.ping, {}, PING_SECONDS)
+        if self.state is State.REGISTERING and session is self.session:
+            self._failures, self._was_ready = 0, True
+            log.info("ready on router {router}", router=self.router)
+            self._move(Event.REGISTERED)
+
+    async def _offer(self, session: RouterSession, uri: str, answer: Answer, policy: str) -> None:
+        """Register one procedure. While another session holds it, which may be ours that the router has not yet
+        missed, or a `single` one, ask again."""
+        for attempt in range(1 << 30):
+            try:
+                self._offered.append(await session.offer(uri, answer, policy))
+            except WampError as error:
+                if error.uri != refusal.TAKEN:
+                    self._judge(error, uri)
+                    raise
+                if attempt == 0:
+                    log.warn("{uri} is held by another session on {router}; waiting", uri=uri, router=self.router)
+                self.error = f"{uri} is held by another session"
+                await deferLater(self._clock, backoff.delay(attempt))
+                if self.state is not State.REGISTERING or session is not self.session:
+                    return
+            else:
+                return
+
+    async def _follow(self, session: RouterSession, topic: str, take: Answer) -> None:
+        try:
+            self._offered.append(await session.follow(topic, take))
+        except WampError as error:
+            self._judge(error, topic)
+            raise
+
+    def _judge(self, error: WampError, uri: str) -> None:
+        text = error.message.removeprefix(f"{error.uri}: ")
+        end = refusal.of_registration(error.uri, text, uri, self.router, self.settings)
+        if end is not None and self.state is State.REGISTERING:
+            self._refused(end)
+
+    def _offering_failed(self, failure: Failure, session: RouterSession) -> None:
+        first = failure.value.subFailure if hasattr(failure.value, "subFailure") else failure
+        first.trap(WampError)
+        if self.state is State.REGISTERING and session is self.session:
+            self._down(f"router {self.router} did not take what this service offers: {first.value}")
+            session.drop()
+
+    # --- draining -----------------------------------------------------------------------------------------------
+
+    async def withdraw(self) -> None:
+        """Un-register and unsubscribe everything, so that the router sends nothing new; never fails, never hangs."""
+        self._move(Event.DRAIN)
+        if self.session is None:
+            self._service.stopService()
+            return
+        if self._work is not None:
+            await DeferredList([self._within(self._work)], consumeErrors=True)
+        if self.session is not None:
+            waiting = [self._within(self.session.withdraw(offered)) for offered in self._offered]
+            await DeferredList(waiting, consumeErrors=True)
+
+    async def leave(self) -> None:
+        """Leave the realm, close the connection, be gone."""
+        if self.session is not None:
+            self._closed = Deferred()
+            closed = self._closed
+            self.session.leave()
+            await DeferredList([closed.addTimeout(LEAVE_SECONDS, self._clock)], consumeErrors=True)
+            self._closed = None
+        stopped: Deferred[Any] = self._service.stopService()
+        await DeferredList([stopped.addTimeout(LEAVE_SECONDS, self._clock)], consumeErrors=True)
+        self._move(Event.LEFT)
+
+    def _within(self, work: "Deferred[Any]") -> "Deferred[Any]":
+        return work.addTimeout(WITHDRAW_SECONDS, self._clock)

@@ -1,0 +1,189 @@
+"""From what arrived to what is answered: the one way through which every call and event goes, with or without a router.
+
+argv checked -> method run (plain, async or Deferred; deadline) -> result checked -> counted -> answered
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ionman.errors import WampError
+from ionman.runtime import values
+from ionman.runtime.alarm import Overdue, deadline
+from ionman.runtime.classes import Details
+from ionman.runtime.modules import Bound
+from ionman.runtime.stats import Stats
+
+INVALID_ARGUMENT = "wamp.error.invalid_argument"
+HANDLER = "ionman.error.handler"
+RESULT = "ionman.error.result"
+TIMEOUT = "ionman.error.timeout"
+DRAINED = "ionman.error.drained"
+CANCELED = "wamp.error.canceled"
+
+
+class Answered(WampError):
+    """An error that this module answers with; any other that a method raises is the method's own failure."""
+
+
+def argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the one JSON value that a call or event carries, {} for none; raises `WampError` for anything else."""
+    if kwargs:
+        raise Answered(INVALID_ARGUMENT, f"keyword arguments ({', '.join(sorted(kwargs))}) were sent; send one object")
+    if len(args) > 1:
+        raise Answered(INVALID_ARGUMENT, f"{len(args)} arguments were sent; send one JSON value")
+    value = args[0] if args else {}
+    if wrong := values.problem(value, "argument"):
+        raise Answered(INVALID_ARGUMENT, f"{wrong}; send JSON")
+    return value
+
+
+def steps(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:
+    """Run a coroutine with a deadline for each of its steps, so that one which never awaits again is ended too."""
+    advance: Callable[[Any], Any] = coroutine.send
+    sent: Any = None
+    while True:
+        try:
+            with deadline(seconds):
+                awaited = advance(sent)
+        except StopIteration as end:
+            return end.value
+        try:
+            sent, advance = (yield awaited), coroutine.send
+        except Exception as error:  # noqa: BLE001 - whatever was awaited and failed belongs to the method
+            sent, advance = error, coroutine.throw
+        except GeneratorExit:
+            coroutine.close()
+            raise
+
+
+def run(method: Callable[..., Any], seconds: float, *arguments: Any) -> "Deferred[Any]":
+    """Call a plain, async or Deferred-returning method; `seconds` is the deadline of each stretch without a pause."""
+
+    def first() -> Any:
+        with deadline(seconds):
+            result = method(*arguments)
+        if isinstance(result, Coroutine):
+            return Deferred.fromCoroutine(steps(result, seconds))
+        return result
+
+    return maybeDeferred(first)
+
+
+@dataclass
+class Dispatch:
+    """The way through for one instance: its numbers, its deadline (s) and its clock."""
+
+    stats: Stats
+    call_timeout: float
+    clock: IReactorTime
+    log: Logger
+
+    def __post_init__(self) -> None:
+        self._running: set[Deferred[Any]] = set()
+        self._idle: list[Deferred[None]] = []
+        self._why_cancelled = (CANCELED, "the call was cancelled")
+
+    def call(
+        self, bound: Bound, args: tuple[Any, ...], kwargs: dict[str, Any], details: Details
+    ) -> "Deferred[dict[str, Any]]":
+        """Answer one call; fails with `WampError` only."""
+        started = time.monotonic()
+        answer = self._work(bound, args, kwargs, details)
+        answer.addCallback(self._checked, bound)
+
+        def done(result: Any) -> Any:
+            error = str(result.value) if isinstance(result, Failure) else ""
+            self.stats.add(bound.uri, time.monotonic() - started, error)
+            return result
+
+        return answer.addBoth(done)
+
+    def event(self, bound: Bound, args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[None]":
+        """Hand one event over; what goes wrong is a log line, as nobody waits for an answer."""
+        handed = self._work(bound, args, kwargs, details)
+        return handed.addCallbacks(lambda _: None, lambda failure: self._lost_event(failure, bound))
+
+    def idle(self) -> "Deferred[None]":
+        """Return a Deferred that fires when nothing is in flight."""
+        waiting: Deferred[None] = Deferred()
+        if self._running:
+            self._idle.append(waiting)
+        else:
+            waiting.callback(None)
+        return waiting
+
+    def give_up(self, why: str) -> int:
+        """Cancel all that is in flight, each answered with `ionman.error.drained` and `why`; returns how many."""
+        self._why_cancelled = (DRAINED, why)
+        running = list(self._running)
+        for answer in running:
+            answer.cancel()
+        return len(running)
+
+    def _work(self, bound: Bound, args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[Any]":
+        """Run the method. The outer Deferred always ends in time, whatever the inner one does when it is cancelled."""
+        answer: Deferred[Any] = Deferred(lambda _: inner.cancel())
+        inner: Deferred[Any] = maybeDeferred(argument, args, kwargs)
+        self._running.add(answer)
+        self.stats.in_flight = len(self._running)
+
+        def overdue() -> None:
+            answer.errback(Failure(self._timeout(bound)))
+            inner.cancel()
+
+        timer = self.clock.callLater(self.call_timeout, overdue)
+        answer.addErrback(self._translated, bound)
+        answer.addBoth(self._ended, answer, timer)
+        inner.addCallback(lambda argv: run(bound.method, self.call_timeout, argv, details))
+        inner.addBoth(lambda result: None if answer.called else answer.callback(result))
+        return answer
+
+    def _timeout(self, bound: Bound) -> Answered:
+        return Answered(TIMEOUT, f"{bound.uri} did not answer within {self.call_timeout:g} s")
+
+    def _ended(self, result: Any, answer: "Deferred[Any]", timer: Any) -> Any:
+        if timer.active():
+            timer.cancel()
+        self._running.discard(answer)
+        self.stats.in_flight = len(self._running)
+        if not self._running:
+            waiting, self._idle = self._idle, []
+            for one in waiting:
+                # After this answer has been sent, not before.
+                self.clock.callLater(0, one.callback, None)
+        return result
+
+    def _translated(self, failure: Failure, bound: Bound) -> Any:
+        """Every failure becomes a `WampError`; what the author has to see is logged, with a reference."""
+        error = failure.value
+        if isinstance(error, Overdue):
+            error = self._timeout(bound)
+        if isinstance(error, CancelledError):
+            raise Answered(*self._why_cancelled)
+        if isinstance(error, Answered):
+            if error.uri == TIMEOUT:
+                self.log.error("{place}: {error}", place=bound.place, error=error)
+            raise error
+        reference = secrets.token_hex(4)
+        self.log.failure(
+            "{place}: {uri} raised (reference {reference})", failure, place=bound.place, uri=bound.uri,
+            reference=reference,
+        )  # fmt: skip
+        raise Answered(HANDLER, f"{bound.uri} failed; the service's log has it under reference {reference}")
+
+    def _checked(self, result: Any, bound: Bound) -> Any:
+        if wrong := values.problem(result, "result"):
+            self.log.error("{place}: {uri}: {wrong}", place=bound.place, uri=bound.uri, wrong=wrong)
+            raise Answered(RESULT, f"{bound.uri}: {wrong}")
+        return result
+
+    def _lost_event(self, failure: Failure, bound: Bound) -> None:
+        self.log.error("{place}: an event was not handled: {error}", place=bound.place, error=failure.value)

@@ -1,0 +1,207 @@
+"""One running instance: the Twisted service that holds its connections, answers its contract, and drains."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+
+from ionman.errors import IonmanError
+from ionman.naming import Instance
+from ionman.runtime.classes import Details
+from ionman.runtime.connection import Connection, Offers
+from ionman.runtime.dispatch import Dispatch
+from ionman.runtime.lifecycle import State, overall
+from ionman.runtime.modules import Bound, Catalogue, bind
+from ionman.runtime.place import Release
+from ionman.runtime.realm import Realm
+from ionman.runtime.session import Answer
+from ionman.runtime.stats import Stats
+from ionman.settings import Settings
+
+log = Logger(namespace="ionman")
+GIVE_UP_SECONDS = 2.0  # after the drain deadline, for cancelled calls to be answered
+
+
+class InstanceService(Service):
+    """`name`: who it is; `ended(error)` is called once when the start cannot succeed; `changed(state)` at each step."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        who: Instance,
+        release: Release,
+        found: Catalogue,
+        clock: Any,
+        ended: Callable[[IonmanError], None],
+        changed: Callable[[State], None],
+    ) -> None:
+        self.settings = settings
+        self.who = who
+        self.name = who.name
+        self._release = release
+        self._clock = clock
+        self._ended = ended
+        self._told = changed
+        self._since = datetime.now(UTC)
+        self._message = ""
+        self._state = State.CONNECTING
+        self._port: IListeningPort | None = None
+        self._drained: Deferred[None] | None = None
+        self.connections: list[Connection] = []
+        self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1)
+        made: dict[type, Any] = {}
+        self._procedures = bind(found.procedures, settings.public(), self.realm, made)
+        self._topics = bind(found.topics, settings.public(), self.realm, made)
+        self._stats = Stats.of(bound.uri for bound in self._procedures)
+        self._dispatch = Dispatch(self._stats, settings.call_timeout, clock, log)
+        offers = self._offers()
+        self.connections.extend(
+            Connection(router, settings, offers, clock, self._changed, self._fatal) for router in settings.routers
+        )
+
+    # --- the Twisted service ------------------------------------------------------------------------------------
+
+    def startService(self) -> None:  # noqa: N802
+        """Connect to every router."""
+        super().startService()
+        routers = ", ".join(str(router) for router in self.settings.routers)
+        log.info("{title} starts; connecting to {routers}", title=self.settings.title, routers=routers)
+        for connection in self.connections:
+            connection.start()
+
+    def stopService(self) -> "Deferred[None]":  # noqa: N802
+        """Drain: withdraw everywhere, finish what is in flight, leave. Fires when gone; asked twice, it hurries."""
+        if self.running:
+            super().stopService()
+            self._drained = Deferred.fromCoroutine(self._drain())
+        elif self._drained is not None:
+            self.hurry("it was told twice to stop")
+        return self._drained or succeed(None)
+
+    def listen(self, path: str) -> None:
+        """Answer on the control socket at `path`."""
+        factory = Factory.forProtocol(_Answer)
+        factory.noisy = False
+        factory.document = self.document
+        self._port = self._clock.listenUNIX(path, factory, mode=0o600)
+
+    def hurry(self, why: str) -> None:
+        """End what is in flight now."""
+        if count := self._dispatch.give_up(f"the instance stops and {why}"):
+            log.warn("{count} in flight were cancelled: {why}", count=count, why=why)
+
+    async def _drain(self) -> None:
+        log.info("draining: {count} in flight", count=self._stats.in_flight)
+        await DeferredList([Deferred.fromCoroutine(one.withdraw()) for one in self.connections])
+        limit = self.settings.drain_timeout
+        late = self._clock.callLater(limit, self.hurry, f"the {limit:g} s to finish have passed")
+        await self._dispatch.idle()
+        if late.active():
+            late.cancel()
+        await DeferredList([Deferred.fromCoroutine(one.leave()) for one in self.connections])
+        if self._port is not None:
+            await self._port.stopListening()
+        log.info("gone")
+
+    # --- what is offered ----------------------------------------------------------------------------------------
+
+    def _offers(self) -> Offers:
+        contract = self.who.contract()
+        answers: Mapping[str, Callable[[], dict[str, Any]]] = {
+            contract["ping"]: self._ping,
+            contract["info"]: self._info,
+            contract["stats"]: self._numbers,
+        }
+        return Offers(
+            procedures={bound.uri: self._procedure(bound) for bound in self._procedures},
+            contract={uri: _fixed(answer) for uri, answer in answers.items()},
+            topics={bound.uri: self._topic(bound) for bound in self._topics},
+            ping=contract["ping"],
+        )
+
+    def _procedure(self, bound: Bound) -> Answer:
+        def answer(args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[Any]":
+            return self._dispatch.call(bound, args, kwargs, details)
+
+        return answer
+
+    def _topic(self, bound: Bound) -> Answer:
+        def take(args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[Any]":
+            if self.realm.seen(kwargs):
+                return succeed(None)
+            return self._dispatch.event(bound, args, kwargs, details)
+
+        return take
+
+    def _ping(self) -> dict[str, Any]:
+        return {"status": "OK", "name": self.settings.service, "id": self.name, "version": self._release.version}
+
+    def _info(self) -> dict[str, Any]:
+        shown = ("title", "release", "host", "pid", "since", "procedures")
+        document = self.document()
+        return self._ping() | {name: document[name] for name in shown}
+
+    def _numbers(self) -> dict[str, Any]:
+        return self._ping() | {"in_flight": self._stats.in_flight, "procedures": self._stats.document()}
+
+    # --- how it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The state over all routers."""
+        return overall(connection.state for connection in self.connections)
+
+    def document(self) -> dict[str, Any]:
+        """What the control socket says (see `ionman.control`)."""
+        return {
+            "service": self.settings.service,
+            "instance": self.name,
+            "title": self.settings.title,
+            "version": self._release.version,
+            "release": self._release.release,
+            "host": self.who.host,
+            "pid": os.getpid(),
+            "since": self._since.isoformat(timespec="seconds"),
+            "state": str(self.state),
+            "message": self._message or "; ".join(one.error for one in self.connections if one.error),
+            "routers": {str(one.router): {"state": str(one.state), "error": one.error} for one in self.connections},
+            "procedures": [bound.uri for bound in self._procedures],
+            "in_flight": self._stats.in_flight,
+            "stats": self._stats.document(),
+        }
+
+    def _changed(self) -> None:
+        state = self.state
+        if state is not self._state:
+            self._state = state
+            if state is State.READY:
+                log.info("ready: {count} procedures on every router", count=len(self._procedures))
+            self._told(state)
+
+    def _fatal(self, error: IonmanError) -> None:
+        if not self._message:
+            self._message = error.message
+            self._ended(error)
+
+
+class _Answer(Protocol):
+    """Writes the document and closes."""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.transport.write(json.dumps(self.factory.document()).encode() + b"\n")
+        self.transport.loseConnection()
+
+
+def _fixed(answer: Callable[[], dict[str, Any]]) -> Answer:
+    def give(args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[Any]":
+        del args, kwargs, details
+        return succeed(answer())
+
+    return give

@@ -1,0 +1,53 @@
+"""What an instance remembers of its calls: per procedure the calls, errors, last error and latency; and how many run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Tally:
+    """One procedure's numbers; times in milliseconds."""
+
+    calls: int = 0
+    errors: int = 0
+    last_error: str = ""
+    total_ms: float = 0.0
+    max_ms: float = 0.0
+
+    def add(self, seconds: float, error: str) -> None:
+        """Count one call that took `seconds` and ended with `error` (an error's URI and message, or empty)."""
+        milliseconds = seconds * 1000
+        self.calls += 1
+        self.total_ms += milliseconds
+        self.max_ms = max(self.max_ms, milliseconds)
+        if error:
+            self.errors += 1
+            self.last_error = error
+
+    def document(self) -> dict[str, Any]:
+        """The numbers as they are shown."""
+        mean = self.total_ms / self.calls if self.calls else 0.0
+        latency = {"mean": round(mean, 3), "max": round(self.max_ms, 3)}
+        return {"calls": self.calls, "errors": self.errors, "last_error": self.last_error, "latency_ms": latency}
+
+
+@dataclass
+class Stats:
+    """All procedures' numbers, and how many calls and events are being worked on."""
+
+    procedures: dict[str, Tally] = field(default_factory=dict)
+    in_flight: int = 0
+
+    @classmethod
+    def of(cls, uris: Iterable[str]) -> "Stats":
+        """Numbers that start at zero for every one of `uris`."""
+        return cls({uri: Tally() for uri in uris})
+
+    def add(self, uri: str, seconds: float, error: str = "") -> None:
+        """Count one call."""
+        self.procedures.setdefault(uri, Tally()).add(seconds, error)
+
+    def document(self) -> dict[str, Any]:
+        """URI -> numbers."""
+        return {uri: tally.document() for uri, tally in self.procedures.items()}
