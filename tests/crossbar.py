@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import certificate, process, router
+from ionman.call import Account, Caller
 
 CROSSBAR = Path(__file__).parents[1] / "build" / "crossbar" / "bin" / "crossbar"
 SALT = b"a salt secret for tests only"
@@ -154,7 +155,23 @@ class Crossbar:
 
     def registrations(self) -> dict[str, list[str]]:
         """Every procedure of the realm with the users who registered it, asked through the role ops."""
-        raise NotImplementedError
+        with self.caller("ops") as ops:
+            kinds = ops.call("wamp.registration.list")
+            found: dict[str, list[str]] = {}
+            for number in (one for kind in kinds.values() for one in kind):
+                uri = ops.call("wamp.registration.get", number)["uri"]
+                callees = ops.call("wamp.registration.list_callees", number)
+                found[uri] = [ops.call("wamp.session.get", callee)["authid"] for callee in callees]
+        return found
+
+    def caller(self, user: str, *, deadline: float = 30.0) -> Caller:
+        """A session of `user`, for several calls."""
+        return Caller([self.address], Account(self.realm, user, self.users[user]), ca=self.ca, deadline=deadline)
+
+    def call(self, uri: str, argv: Any = None, *, user: str = "alice", deadline: float = 30.0) -> Any:
+        """One call by `user`."""
+        with self.caller(user, deadline=deadline) as caller:
+            return caller.call(uri, *(() if argv is None else (argv,)))
 
     def _end(self, number: int) -> None:
         if self.process is None:

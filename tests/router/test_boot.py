@@ -1,2 +1,6 @@
-def test_the_router_answers(router):
+from tests.crossbar import Crossbar
+
+
+def test_the_router_answers(router: Crossbar) -> None:
     assert router.answers()
+    assert router.registrations() == {}

@@ -1,0 +1,1 @@
+"""What ionman.call is made of: reaching a router, logging in, one WAMP session."""

@@ -1,0 +1,64 @@
+"""Who calls whom when the command line does not say: a file like a service's config.ini, read by ionman.settings."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ionman import settings
+from ionman.calls.login import Account
+from ionman.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a call needs; empty means not said. `key` is an Ed25519 seed in hex, `deadline` is in seconds."""
+
+    routers: tuple[str, ...] = ("localhost:8443",)
+    realm: str = "ionman"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    ca: Path | None = None
+    deadline: float = 30.0
+
+    def account(self) -> Account:
+        """Who logs in; raises `ConfigurationError` when no user is named."""
+        if not self.user:
+            raise ConfigurationError("it is not said who calls", remedy="give --user, or a configuration with --config")
+        return Account(self.realm, self.user, self.password, self.key)
+
+    def override(self, values: Mapping[str, Any]) -> "Defaults":
+        """These, with every value that is not None or empty put in place; another user has other secrets."""
+        given = {name: value for name, value in values.items() if value not in (None, "", ())}
+        secret = {} if given.get("user", self.user) == self.user else {"password": "", "key": ""}
+        return replace(self, **(secret | given))
+
+
+def read(path: Path) -> Defaults:
+    """The defaults that the file `path` holds: the keys of a config.ini, with `call_timeout` as the deadline.
+
+    Raises `ConfigurationError` naming the file, the line and the key.
+    """
+    found = settings.read(path, "call", os.environ)
+    return Defaults(
+        routers=tuple(str(router) for router in found.routers),
+        realm=found.realm,
+        user=found.user,
+        password=found.password,
+        key=found.key,
+        ca=found.ca,
+        deadline=found.call_timeout,
+    )
+
+
+def secret_file(path: Path) -> str:
+    """The secret that is all of `path`, without the newline at its end; others must not be able to read it."""
+    try:
+        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            raise ConfigurationError(f"{path} is open to everybody on this machine", remedy=f"chmod 600 {path}")
+        return path.read_text().rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}", remedy="look at its name and its mode") from error

@@ -1,0 +1,135 @@
+"""Answers to a router's challenge: scram for a password, cryptosign for a key. Pure, but for the nonce."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from argon2.low_level import Type, hash_secret_raw
+from nacl.signing import SigningKey
+
+from ionman.errors import ConfigurationError, Refused
+
+# A router that is not ours could ask for any amount of work: twice Autobahn's 4096 passes, and 1 GiB, is the end.
+MOST_PASSES = 8192
+MOST_MEMORY_KIB = 1 << 20
+
+
+@dataclass(frozen=True, repr=False)
+class Account:
+    """Who logs in where, by `password` or by `key` (an Ed25519 seed, 64 hex digits); a repr would show them."""
+
+    realm: str
+    user: str
+    password: str = ""
+    key: str = ""
+
+
+class Login(Protocol):
+    """One authentication method, for one session."""
+
+    method: str
+
+    def extra(self) -> dict[str, Any]:
+        """What HELLO says in `authextra`."""
+
+    def answer(self, challenge: Mapping[str, Any]) -> str:
+        """The signature that AUTHENTICATE carries."""
+
+    def accept(self, extra: Mapping[str, Any]) -> bool:
+        """Whether WELCOME's `authextra` proves that the router knows the secret too, where the method can tell."""
+
+
+def login(account: Account) -> Login:
+    """The method that fits the account's secret; raises `ConfigurationError` for none, or a key that is none."""
+    if account.key:
+        return _Cryptosign(account.key)
+    if account.password:
+        return _Scram(account.user, account.password)
+    raise ConfigurationError(f"there is no password and no key for {account.user}", remedy="give one of them")
+
+
+class _Scram:
+    """WAMP-SCRAM with argon2id, as Autobahn and Crossbar do it (autobahn/wamp/auth.py, AuthScram; unbound)."""
+
+    method = "scram"
+
+    def __init__(self, user: str, password: str) -> None:
+        self._user, self._password = user, password
+        self._nonce = base64.b64encode(os.urandom(16)).decode()
+        self._expected = b""
+
+    def extra(self) -> dict[str, Any]:
+        return {"nonce": self._nonce}
+
+    def answer(self, challenge: Mapping[str, Any]) -> str:
+        salted = self._salted(challenge)
+        nonce = str(challenge["nonce"])
+        if not base64.b64decode(nonce).startswith(base64.b64decode(self._nonce)):
+            raise Refused(
+                "the router's challenge does not belong to this login", remedy="look who answers at this address"
+            )
+        message = (
+            f"n={self._user},r={self._nonce},r={nonce},s={challenge['salt']},i={challenge['iterations']},c=,r={nonce}"
+        ).encode()
+        self._expected = _mac(_mac(salted, b"Server Key"), message)
+        client_key = _mac(salted, b"Client Key")
+        signature = _mac(hashlib.sha256(client_key).digest(), message)
+        return base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature, strict=True))).decode()
+
+    def accept(self, extra: Mapping[str, Any]) -> bool:
+        try:
+            proof = base64.b64decode(str(extra.get("scram_server_signature", "")))
+        except binascii.Error:
+            return False
+        return hmac.compare_digest(proof, self._expected)
+
+    def _salted(self, challenge: Mapping[str, Any]) -> bytes:
+        passes, memory = int(challenge["iterations"]), int(challenge.get("memory", 0))
+        if (
+            challenge.get("kdf") != "argon2id-13"
+            or not 1 <= passes <= MOST_PASSES
+            or not 8 <= memory <= MOST_MEMORY_KIB
+        ):
+            raise Refused("the router asks for an unknown or unreasonable scram computation", remedy="use argon2id-13")
+        raw = hash_secret_raw(
+            self._password.encode(),
+            base64.b64decode(challenge["salt"]),
+            time_cost=passes,
+            memory_cost=memory,
+            parallelism=1,
+            hash_len=32,
+            type=Type.ID,
+        )
+        return base64.b64encode(raw).rstrip(b"=")
+
+
+class _Cryptosign:
+    """WAMP-cryptosign: the challenge signed with Ed25519, sent as signature and message in hex."""
+
+    method = "cryptosign"
+
+    def __init__(self, key: str) -> None:
+        try:
+            self._key = SigningKey(bytes.fromhex(key.strip()))
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError("the key is no Ed25519 private key", remedy="64 hex digits are one") from error
+
+    def extra(self) -> dict[str, Any]:
+        return {"pubkey": self._key.verify_key.encode().hex()}
+
+    def answer(self, challenge: Mapping[str, Any]) -> str:
+        signed = self._key.sign(bytes.fromhex(str(challenge["challenge"])))
+        return signed.signature.hex() + signed.message.hex()
+
+    def accept(self, extra: Mapping[str, Any]) -> bool:
+        del extra
+        return True
+
+
+def _mac(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()
