@@ -5,7 +5,7 @@
 while it runs is there at once (its layout: `ionman.lab.releases`).
 
 As at GitHub: downloads are redirected to another origin (a second port), where a token sent along is an error; a
-private repository is 404 without a token and 401 with a wrong one; errors have `message`, `documentation_url`, `status`.
+private repository is 404 without a token and 401 with a wrong one; errors have `message` and `documentation_url`.
 """
 
 import argparse
