@@ -61,7 +61,7 @@ class Settings:
         return {name: getattr(self, name) for name in shown} | dict(self.own)
 
 
-class Wrong(ValueError):
+class Wrong(ValueError):  # noqa: N818 - it says what it is
     """A value that does not fit its key: what it should be, and the remedy after a line break if there is one."""
 
 
@@ -250,11 +250,12 @@ def _trust(draft: _Draft, environ: Mapping[str, str]) -> Path | None:
         return DEFAULT_CA if DEFAULT_CA.is_file() else None
     path = configured or Path(environ["IONMAN_CA"])
     try:
-        if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
-            raise Wrong("it holds no PEM certificate")
-    except (OSError, Wrong) as error:
+        why = "" if b"-----BEGIN CERTIFICATE-----" in path.read_bytes() else "it holds no PEM certificate"
+    except OSError as error:
+        why = _reason(error)
+    if why:
         name = "ca" if configured else "ca from the environment variable IONMAN_CA"
-        draft.wrong(f"{name}: {path} cannot be used: {_reason(error)}", draft.lines.get("ca"))
+        draft.wrong(f"{name}: {path} cannot be used: {why}", draft.lines.get("ca"))
     return path
 
 
@@ -282,9 +283,10 @@ def parse(text: str, path: Path, default_service: str, environ: Mapping[str, str
     values = draft.values
     service = values.pop("service", default_service)
     host, port = values.pop("host", ""), values.pop("port", 0)
-    paths = {name: _file(draft, name) for name in ("pidfile", "control")}
     logfile = path.parent / values.pop("logfile", f"{service}.log")
-    kept = {name: values[name] for name in values if name not in ("key", "ca", "routers", "title", *paths)}
+    kept: dict[str, Any] = {
+        name: values[name] for name in values if name not in ("key", "ca", "routers", "title", "pidfile", "control")
+    }
     return Settings(
         path=path,
         service=service,
@@ -294,8 +296,9 @@ def parse(text: str, path: Path, default_service: str, environ: Mapping[str, str
         key=key,
         ca=trust,
         own=draft.own,
+        pidfile=_file(draft, "pidfile"),
+        control=_file(draft, "control"),
         **kept,
-        **paths,
     )
 
 

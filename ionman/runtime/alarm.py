@@ -1,7 +1,7 @@
 """A deadline for code that does not give control back: an exception raised inside it by SIGALRM.
 
-Methods run in the main thread, as signals do, so a plain method that loops or sleeps for ever can be ended (setitimer(2)).
-Elsewhere than in the main thread there is no such deadline.
+Methods run in the main thread, as signals do, so a plain method that loops or sleeps for ever can be ended
+(setitimer(2)). Elsewhere than in the main thread there is no such deadline.
 """
 
 import signal
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Overdue(BaseException):  # noqa: N818 - not an Exception: a method's own `except Exception` must not swallow it
+class Overdue(BaseException):
     """The deadline passed; raised inside the code that was running."""
 
 
@@ -22,7 +22,7 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise `Overdue` inside the block when it runs longer than `seconds`. Blocks within blocks keep the outer one's."""
+    """Raise `Overdue` inside the block when it runs longer than `seconds`; a block within a block keeps the outer's."""
     idle = threading.current_thread() is threading.main_thread() and signal.getitimer(signal.ITIMER_REAL)[0] == 0
     if not idle:
         yield

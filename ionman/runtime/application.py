@@ -36,7 +36,7 @@ class microservice(Componentized):  # noqa: N801 - the contract's name
         if name == "__main__":
             _ending(lambda: _command(self))
         elif name is None or name == "builtins":
-            _ending(lambda: self._become_application())
+            _ending(self._become_application)
 
     def catalogue(self) -> modules.Catalogue:
         """Load the modules and return what they declare; raises `ConfigurationError`."""

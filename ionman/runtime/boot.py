@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService, Service
-from twisted.internet import reactor
+from twisted.internet import reactor as _reactor
 from twisted.logger import ILogObserver, Logger
 
 from ionman import naming, settings
@@ -24,6 +24,7 @@ from ionman.runtime.lifecycle import State
 if TYPE_CHECKING:
     from ionman.runtime.application import microservice
 
+reactor: Any = _reactor  # its type is many interfaces at once
 log = Logger(namespace="ionman")
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -47,9 +48,7 @@ def prepare(application: "microservice", collection: MultiService) -> None:
     lock = place.Lock(control)
     lock.acquire()
     process = _Process(chosen, observer, lock, control, environ)
-    instance = InstanceService(
-        chosen, who, place.release(application.file.parent), found, reactor, process.end, process.told
-    )
+    instance = InstanceService(chosen, who, place.release(application.file.parent), found, process)
     process.instance = instance
     application.setComponent(ILogObserver, observer)
     for service in (process, instance):
@@ -66,6 +65,7 @@ class _Process(Service):
     """What belongs to the process rather than to the instance."""
 
     instance: InstanceService
+    clock = reactor
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class _Process(Service):
         self._lock = lock
         self._control = control
         self._notify = int(environ.get("IONMAN_NOTIFY") or -1)
-        self._failed = False
         os.environ.pop("IONMAN_NOTIFY", None)
 
     def privilegedStartService(self) -> None:  # noqa: N802

@@ -72,7 +72,7 @@ class Module:
         self.extra = extra
 
     def getSession(self, details: Details) -> User | None:  # noqa: N802 - the contract's name
-        """Return the authenticated user that a call or event comes from, or None for an anonymous or undisclosed one."""
+        """Return the authenticated user that a call or event comes from, None for an anonymous or undisclosed one."""
         if not details.caller_authid or not details.caller_authrole or details.caller_authrole == "anonymous":
             return None
         return User(details.caller_authid, details.caller_authid, details.caller_authrole)
@@ -96,7 +96,7 @@ class RegistrationsClass(Module):
 
     def ok(self, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Answer that it went well: ``{"status": "OK", ...}``."""
-        return {**(result or {}), "status": "OK"}
+        return {"status": "OK"} | dict(result or {}) | {"status": "OK"}
 
     def fail(self, message: str) -> dict[str, Any]:
         """Answer that it did not, and why: ``{"status": "FAIL", "message": ...}``."""

@@ -81,7 +81,7 @@ def _background(application: "microservice", environ: Mapping[str, str]) -> int:
 
 
 def _wait(read_end: int) -> dict[str, Any] | None:
-    """Return what the instance says of its start: status and message; {} if it died, None if it says nothing in time."""
+    """Return the instance's word on its start (status and message), {} if it died, None if it says nothing in time."""
     data = b""
     deadline = time.monotonic() + READY_SECONDS
     while not data.endswith(b"\n"):

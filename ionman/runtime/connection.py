@@ -1,4 +1,4 @@
-"""The life of an instance on one router: connect, log in, offer everything, be ready; come back when it is lost; drain."""
+"""The life of an instance on one router: connect, log in, offer everything, be ready; come back when lost; drain."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from typing import Any
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.serializer import CBORSerializer
 from twisted.application.internet import ClientService
-from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -43,10 +44,19 @@ class Offers:
     ping: str
 
 
+@dataclass(frozen=True)
+class Hooks:
+    """The reactor, what is called when `state` or `error` changed, and with the error that ends the start."""
+
+    clock: Any
+    changed: Callable[[], None]
+    fatal: Callable[[IonmanError], None]
+
+
 class _Protocol(WampWebSocketClientProtocol):
     """Tells the connection why it ended."""
 
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         super().connectionLost(reason)
         self.factory.lost(reason, str(self.wasNotCleanReason or ""))
 
@@ -79,16 +89,14 @@ def trust(settings: Settings) -> Any:
 
 
 class Connection:
-    """One router. `changed` is called when `state` or `error` did; `fatal` with the error that ends the start."""
+    """One router, and how this instance stands there: `state`, `error` and `session`."""
 
     def __init__(
         self,
         router: Router,
         settings: Settings,
         offers: Offers,
-        clock: Any,
-        changed: Callable[[], None],
-        fatal: Callable[[IonmanError], None],
+        hooks: Hooks,
     ) -> None:
         self.router = router
         self.settings = settings
@@ -96,15 +104,15 @@ class Connection:
         self.error = ""
         self.session: RouterSession | None = None
         self._offers = offers
-        self._clock = clock
-        self._changed = changed
-        self._fatal = fatal
+        self._clock = hooks.clock
+        self._changed = hooks.changed
+        self._fatal = hooks.fatal
         self._failures = 0
         self._was_ready = False
         self._offered: list[Any] = []
         self._work: Deferred[Any] | None = None
         self._closed: Deferred[None] | None = None
-        self._service = ClientService(self._endpoint(), self._factory(), self._delay, clock)
+        self._service = ClientService(self._endpoint(), self._factory(), self._delay, hooks.clock)
 
     def start(self) -> None:
         """Begin to connect, and never give up until `drain`."""
@@ -112,8 +120,8 @@ class Connection:
 
     # --- connecting ---------------------------------------------------------------------------------------------
 
-    def _endpoint(self) -> _Watched:
-        plain = HostnameEndpoint(self._clock, self.router.host, self.router.port, timeout=CONNECT_SECONDS)
+    def _endpoint(self) -> Any:
+        plain: Any = HostnameEndpoint(self._clock, self.router.host, self.router.port, timeout=CONNECT_SECONDS)
         if not self.settings.tls:
             return _Watched(plain, self._unreachable)
         options = optionsForClientTLS(self.router.host, trustRoot=trust(self.settings))
@@ -121,7 +129,7 @@ class Connection:
 
     def _factory(self) -> Any:
         url = f"{'wss' if self.settings.tls else 'ws'}://{self.router}/ws"
-        factory = WampWebSocketClientFactory(
+        factory: Any = WampWebSocketClientFactory(
             lambda: RouterSession(self, self._clock), url=url, serializers=[CBORSerializer()]
         )
         factory.protocol = _Protocol
@@ -242,7 +250,7 @@ class Connection:
             self._refused(end)
 
     def _offering_failed(self, failure: Failure, session: RouterSession) -> None:
-        first = failure.value.subFailure if hasattr(failure.value, "subFailure") else failure
+        first = failure.value.subFailure if isinstance(failure.value, FirstError) else failure
         first.trap(WampError)
         if self.state is State.REGISTERING and session is self.session:
             self._down(f"router {self.router} did not take what this service offers: {first.value}")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -29,7 +28,7 @@ DRAINED = "ionman.error.drained"
 CANCELED = "wamp.error.canceled"
 
 
-class Answered(WampError):
+class Answered(WampError):  # noqa: N818 - it says what it is
     """An error that this module answers with; any other that a method raises is the method's own failure."""
 
 
@@ -83,7 +82,7 @@ class Dispatch:
 
     stats: Stats
     call_timeout: float
-    clock: IReactorTime
+    clock: Any
     log: Logger
 
     def __post_init__(self) -> None:

@@ -4,18 +4,18 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 
 from ionman.errors import IonmanError
 from ionman.naming import Instance
 from ionman.runtime.classes import Details
-from ionman.runtime.connection import Connection, Offers
+from ionman.runtime.connection import Connection, Hooks, Offers
 from ionman.runtime.dispatch import Dispatch
 from ionman.runtime.lifecycle import State, overall
 from ionman.runtime.modules import Bound, Catalogue, bind
@@ -29,8 +29,20 @@ log = Logger(namespace="ionman")
 GIVE_UP_SECONDS = 2.0  # after the drain deadline, for cancelled calls to be answered
 
 
+class Process(Protocol):
+    """The process that an instance runs in: its reactor, and who is told of it."""
+
+    clock: Any
+
+    def told(self, state: State) -> None:
+        """The instance has come to another state."""
+
+    def end(self, error: IonmanError) -> None:
+        """The start cannot succeed; called once."""
+
+
 class InstanceService(Service):
-    """`name`: who it is; `ended(error)` is called once when the start cannot succeed; `changed(state)` at each step."""
+    """The instance `name` of a service."""
 
     def __init__(
         self,
@@ -38,21 +50,18 @@ class InstanceService(Service):
         who: Instance,
         release: Release,
         found: Catalogue,
-        clock: Any,
-        ended: Callable[[IonmanError], None],
-        changed: Callable[[State], None],
+        process: Process,
     ) -> None:
         self.settings = settings
         self.who = who
         self.name = who.name
         self._release = release
-        self._clock = clock
-        self._ended = ended
-        self._told = changed
+        self._clock = process.clock
+        self._process = process
         self._since = datetime.now(UTC)
         self._message = ""
         self._state = State.CONNECTING
-        self._port: IListeningPort | None = None
+        self._port: Any = None
         self._drained: Deferred[None] | None = None
         self.connections: list[Connection] = []
         self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1)
@@ -60,10 +69,11 @@ class InstanceService(Service):
         self._procedures = bind(found.procedures, settings.public(), self.realm, made)
         self._topics = bind(found.topics, settings.public(), self.realm, made)
         self._stats = Stats.of(bound.uri for bound in self._procedures)
-        self._dispatch = Dispatch(self._stats, settings.call_timeout, clock, log)
+        self._dispatch = Dispatch(self._stats, settings.call_timeout, process.clock, log)
         offers = self._offers()
         self.connections.extend(
-            Connection(router, settings, offers, clock, self._changed, self._fatal) for router in settings.routers
+            Connection(router, settings, offers, Hooks(process.clock, self._changed, self._fatal))
+            for router in settings.routers
         )
 
     # --- the Twisted service ------------------------------------------------------------------------------------
@@ -87,7 +97,7 @@ class InstanceService(Service):
 
     def listen(self, path: str) -> None:
         """Answer on the control socket at `path`."""
-        factory = Factory.forProtocol(_Answer)
+        factory: Any = Factory.forProtocol(_Answer)
         factory.noisy = False
         factory.document = self.document
         self._port = self._clock.listenUNIX(path, factory, mode=0o600)
@@ -183,20 +193,22 @@ class InstanceService(Service):
             self._state = state
             if state is State.READY:
                 log.info("ready: {count} procedures on every router", count=len(self._procedures))
-            self._told(state)
+            self._process.told(state)
 
     def _fatal(self, error: IonmanError) -> None:
         if not self._message:
             self._message = error.message
-            self._ended(error)
+            self._process.end(error)
 
 
-class _Answer(Protocol):
+class _Answer(TwistedProtocol):
     """Writes the document and closes."""
 
     def connectionMade(self) -> None:  # noqa: N802
-        self.transport.write(json.dumps(self.factory.document()).encode() + b"\n")
-        self.transport.loseConnection()
+        transport: Any = self.transport
+        factory: Any = self.factory
+        transport.write(json.dumps(factory.document()).encode() + b"\n")
+        transport.loseConnection()
 
 
 def _fixed(answer: Callable[[], dict[str, Any]]) -> Answer:

@@ -60,7 +60,7 @@ def after(state: State, event: Event) -> State:
 
 
 def overall(states: Iterable[State]) -> State:
-    """Return the state of an instance from those on its routers: the one that is furthest from ready; gone only if all are."""
+    """Return the state of an instance from those on its routers: the furthest from ready; gone only if all are."""
     there = set(states)
     for state in (State.DRAINING, State.CONNECTING, State.REGISTERING, State.READY):
         if state in there:

@@ -111,7 +111,7 @@ class Observer:
 
 
 def destination(logfile: Path) -> int:
-    """Return the descriptor for log lines: the real standard output, or `logfile` when that is /dev/null, as it is for a daemon."""
+    """Return the descriptor for log lines: standard output, or `logfile` where that is /dev/null, as for a daemon."""
     there = os.fstat(1)
     if stat.S_ISCHR(there.st_mode) and there.st_rdev == Path(os.devnull).stat().st_rdev:
         return open_file(logfile)

@@ -91,7 +91,7 @@ def _instance(item: Found, conf: Mapping[str, Any], link: Link) -> Any:
         return item.owner(conf, link)
     except Exception as error:
         raise ConfigurationError(
-            f"{place} cannot be made: {_cause(error, item.source)}",
+            f"{place} cannot be made: {cause(error, item.source)}",
             remedy="its __init__ takes (conf, extra) and passes both to the base class",
         ) from error
 
@@ -134,12 +134,12 @@ def _load(source: Path, file: Path, name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[private]
         raise ConfigurationError(
-            f"{source} fails to import: {_cause(error, source)}", remedy="correct it; `python3 FILE` shows all of it"
+            f"{source} fails to import: {cause(error, source)}", remedy="correct it; `python3 FILE` shows all of it"
         ) from error
     return module
 
 
-def _cause(error: BaseException, source: Path) -> str:
+def cause(error: BaseException, source: Path) -> str:
     """`line 3: NameError: name 'x' is not defined`, with the last line of `source` that was involved."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == source]
     number = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)

@@ -127,7 +127,7 @@ class Lock:
         os.close(self._descriptor)
 
     def holder(self, patience: float = 1.0) -> int | None:
-        """Return the process id of who holds the lock, or None if nobody does; a holder that just starts gets `patience` s."""
+        """Return the process id of who holds the lock, None if nobody does; one that just starts gets `patience` s."""
         deadline = time.monotonic() + patience
         while self._held():
             if pid := self._peek():

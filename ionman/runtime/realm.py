@@ -19,8 +19,8 @@ REMEMBERED = 10_000  # events
 class Realm:
     """Calls and publishes for modules.
 
-    A caller is on one router, so an event goes to every router; a service is on every router, so it would get that event
-    several times: where there are `several`, an event carries an id, and `seen` tells the second time.
+    A caller is on one router, so an event goes to every router; a service is on every router, so it would get that
+    event several times: where there are `several`, an event carries an id, and `seen` tells the second time.
     """
 
     def __init__(self, connections: Sequence[Connection], call_timeout: float, *, several: bool) -> None:

@@ -22,6 +22,7 @@ from autobahn.wamp.types import (
     SubscribeOptions,
 )
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ionman.errors import WampError
@@ -63,6 +64,8 @@ def wamp_error(failure: Failure) -> WampError:
 
 class RouterSession(ApplicationSession):
     """The session that Autobahn makes for each connection."""
+
+    log = Logger(namespace="autobahn")  # what it tells of itself is worded by the connection
 
     def __init__(self, owner: Owner, clock: Any) -> None:
         super().__init__(ComponentConfig(owner.settings.realm))

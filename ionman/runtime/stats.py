@@ -1,4 +1,4 @@
-"""What an instance remembers of its calls: per procedure the calls, errors, last error and latency; and how many run."""
+"""What an instance remembers of its calls: for each procedure the number, errors, last error and latency."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -17,7 +17,21 @@ PLANETS = [
         ("Neptune", 4515.0, 49528, 16),
     )
 ]
-PARAMETERS = {"name", "moons_at_least", "order", "descending", "limit"}
+
+
+def whole(value):
+    """Tell whether a value is a whole number from 0; True and False are not."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+# parameter -> (what it must be, in words; how that is told; what it is when it is not sent)
+PARAMETERS = {
+    "name": ("a part of a planet's name", lambda value: isinstance(value, str), ""),
+    "moons_at_least": ("a whole number from 0", whole, 0),
+    "order": (f"one of {', '.join(COLUMNS)}", lambda value: value in COLUMNS, "distance"),
+    "descending": ("true or false", lambda value: isinstance(value, bool), False),
+    "limit": ("a whole number from 0", whole, len(PLANETS)),
+}
 
 
 class Registrations(RegistrationsClass):
@@ -28,28 +42,23 @@ class Registrations(RegistrationsClass):
         del details
         if wrong := self._wrong(argv):
             return self.fail(wrong)
+        asked = {name: argv.get(name, default) for name, (_, _, default) in PARAMETERS.items()}
         found = [
             planet
             for planet in PLANETS
-            if argv.get("name", "").lower() in planet["name"].lower() and planet["moons"] >= argv.get("moons_at_least", 0)
+            if asked["name"].lower() in planet["name"].lower() and planet["moons"] >= asked["moons_at_least"]
         ]
-        found.sort(key=lambda planet: planet[argv.get("order", "distance")], reverse=argv.get("descending", False))
-        return self.ok({"total": len(found), "planets": found[: argv.get("limit", len(found))]})
+        found.sort(key=lambda planet: planet[asked["order"]], reverse=asked["descending"])
+        return self.ok({"total": len(found), "planets": found[: asked["limit"]]})
 
     def _wrong(self, argv):
-        """Say what is wrong with the parameters, or nothing."""
+        """Say what is wrong with the parameters, or nothing; a name that begins with _ is no procedure."""
         if not isinstance(argv, dict):
             return "send an object"
-        if unknown := sorted(set(argv) - PARAMETERS):
-            return f"unknown parameters: {', '.join(unknown)}; there are {', '.join(sorted(PARAMETERS))}"
-        if not isinstance(argv.get("name", ""), str):
-            return "name is a part of a planet's name"
-        if argv.get("order", "distance") not in COLUMNS:
-            return f"order is one of {', '.join(COLUMNS)}"
-        if not isinstance(argv.get("descending", False), bool):
-            return "descending is true or false"
-        for name in ("moons_at_least", "limit"):
-            value = argv.get(name, 0)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                return f"{name} is a whole number from 0"
+        for name, value in argv.items():
+            if name not in PARAMETERS:
+                return f"there is no parameter {name!r}; there are {', '.join(PARAMETERS)}"
+            words, fits, _ = PARAMETERS[name]
+            if not fits(value):
+                return f"{name} is {words}"
         return ""

@@ -5,9 +5,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from IonmanClass import RegistrationsClass
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
+
+from IonmanClass import RegistrationsClass
 
 OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
