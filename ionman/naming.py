@@ -4,6 +4,7 @@ WAMP URIs: https://wamp-proto.org/wamp_latest_ietf.html#name-uris; the strict ru
 """
 
 import re
+import secrets
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -74,12 +75,12 @@ class Instance:
         return {procedure: self.uri(procedure) for procedure in CONTRACT}
 
 
-def instance(service: str, environ: Mapping[str, str], pid: int) -> Instance:
-    """Who this process is: IONMAN_INSTANCE says so on a host; started by hand it is `local` and its process id."""
+def instance(service: str, environ: Mapping[str, str]) -> Instance:
+    """Who this process is: IONMAN_INSTANCE says so on a host; started by hand it is `local` and a number by chance."""
     named = environ.get("IONMAN_INSTANCE", "")
     host = socket.gethostname()
     if not named:
-        return Instance(service, "local", str(pid), host)
+        return Instance(service, "local", secrets.token_hex(3), host)
     parts = named.split(".")
     if len(parts) != 3 or not all(parts):
         raise ConfigurationError(

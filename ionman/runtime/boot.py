@@ -42,7 +42,7 @@ def prepare(application: "microservice", collection: MultiService) -> None:
     environ = dict(os.environ)
     chosen = configured(application.file, environ)
     found = application.catalogue()
-    who = naming.instance(chosen.service, environ, os.getpid())
+    who = naming.instance(chosen.service, environ)
     observer = lines.Observer(lambda: who.name, debug=chosen.debug)
     control = place.control_path(chosen, environ, background="IONMAN_NOTIFY" in environ, pid=os.getpid())
     lock = place.Lock(control)

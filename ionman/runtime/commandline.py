@@ -46,7 +46,7 @@ def main(application: "microservice", arguments: Sequence[str], environ: Mapping
 def _checked(application: "microservice", environ: Mapping[str, str]) -> Settings:
     """Check configuration and modules before anything is started."""
     chosen = boot.configured(application.file, environ)
-    naming.instance(chosen.service, environ, os.getpid())
+    naming.instance(chosen.service, environ)
     application.catalogue()
     return chosen
 

@@ -109,6 +109,7 @@ class Connection:
         self._fatal = hooks.fatal
         self._failures = 0
         self._was_ready = False
+        self._ended = False
         self._offered: list[Any] = []
         self._work: Deferred[Any] | None = None
         self._closed: Deferred[None] | None = None
@@ -164,7 +165,7 @@ class Connection:
 
     def _down(self, why: str) -> None:
         self.session = None
-        if why != self.error or self.state is not State.CONNECTING:
+        if not self._ended and (why != self.error or self.state is not State.CONNECTING):
             log.warn("{why}; trying again until it answers", why=why)
         self._move(Event.LOST, why)
 
@@ -201,6 +202,7 @@ class Connection:
         if self._was_ready:
             self._down(str(error).replace("\n", "; "))
         else:
+            self._ended = True
             self._fatal(error)
 
     async def _offer_all(self, session: RouterSession) -> None:

@@ -65,10 +65,9 @@ def wamp_error(failure: Failure) -> WampError:
 class RouterSession(ApplicationSession):
     """The session that Autobahn makes for each connection."""
 
-    log = Logger(namespace="autobahn")  # what it tells of itself is worded by the connection
-
     def __init__(self, owner: Owner, clock: Any) -> None:
         super().__init__(ComponentConfig(owner.settings.realm))
+        self.log = Logger(namespace="autobahn")  # what it tells of itself is worded by the connection
         self._owner = owner
         self._clock = clock
         self._welcome: Any = None
