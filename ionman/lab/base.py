@@ -64,7 +64,7 @@ def ensure(tell: Callable[[str], None] = lambda _: None) -> Path:
         return image
     requirements.demand()
     CACHE.mkdir(parents=True, exist_ok=True)
-    with place.locked(CACHE / "base.lock"):
+    with place.locked(CACHE / "base.lock", tell):
         if not image.is_dir():
             for half in CACHE.glob("*.building"):
                 shutil.rmtree(half)

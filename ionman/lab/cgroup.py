@@ -68,13 +68,19 @@ def members(name: str) -> set[int]:
     return found - {0}
 
 
-def clear(name: str, *, keep: frozenset[int] = frozenset(), timeout: float = 20) -> None:
-    """Kill everything in the group and remove it; `keep` are processes that may stay (and so does their group).
+def leave() -> None:
+    """Take this process out of every group of labs."""
+    for hierarchy in hierarchies():
+        (hierarchy / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def clear(name: str, *, timeout: float = 20) -> None:
+    """Kill everything in the group and remove it.
 
     Raises `Late` when something is still alive after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    while alive := members(name) - keep:
+    while alive := members(name):
         for pid in alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -95,7 +101,7 @@ def _remove(path: Path) -> None:
             directory.rmdir()
         except FileNotFoundError:
             continue
-        except OSError:  # busy: another lab, or a process that was asked to be kept
+        except OSError:  # busy: another lab, or another part of this one
             break
 
 

@@ -4,7 +4,7 @@ import os
 import select
 import sys
 
-from ionman.lab import lifecycle, pids
+from ionman.lab import cgroup, lifecycle, pids
 
 
 def wait(pid: int, start: str) -> None:
@@ -21,6 +21,7 @@ def wait(pid: int, start: str) -> None:
 def main(name: str, pid: str, start: str) -> None:
     """Wait, then take the lab down."""
     wait(int(pid), start)
+    cgroup.leave()  # what it does now ends all that is in the lab's groups
     lifecycle.down(name)
 
 

@@ -28,7 +28,7 @@ def host_variables(lab: place.Lab, host: place.Host) -> dict[str, Any]:
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(directory / "id_ed25519"),
         # The shared connections are kept beside the lab's keys, so that they end with the lab.
-        "ansible_ssh_common_args": f"-F {directory / 'config'} -o ControlPath={directory / '%C'}",
+        "ansible_ssh_common_args": f"-F {directory / 'config'} -o ControlPath={directory / '%h-%r'}",
         "ansible_python_interpreter": "/usr/bin/python3",
         "lab_address": host.address,
     }

@@ -4,7 +4,6 @@ Whatever is killed in the middle, the next `up` or `down` finishes: parts are fo
 group, its namespace, its directory), not by what an earlier run managed to write down.
 """
 
-import os
 import shutil
 import signal
 import time
@@ -27,7 +26,7 @@ def up(name: str, hosts: int | None = None, while_pid: int = 0, tell: Tell = lam
     place.check_name(name)
     requirements.demand()
     place.STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with place.lock(name):
+    with place.lock(name, tell):
         lab = place.find(name)
         if lab is not None and hosts not in (None, len(lab.hosts)):
             raise InputError(f"lab {name} has {len(lab.hosts)} hosts, not {hosts}", remedy=f"ionman lab down {name}")
@@ -36,7 +35,7 @@ def up(name: str, hosts: int | None = None, while_pid: int = 0, tell: Tell = lam
             _guard(place.load(name), while_pid)
         except BaseException:
             if lab is None:
-                _sweep(name, frozenset())
+                _sweep(name)
             raise
     return changed
 
@@ -44,7 +43,7 @@ def up(name: str, hosts: int | None = None, while_pid: int = 0, tell: Tell = lam
 def _create(name: str, hosts: int, tell: Tell) -> place.Lab:
     """Write down what the new lab is to be."""
     planned = place.plan(name, base.path(), hosts)
-    _sweep(name, frozenset())
+    _sweep(name)
     base.ensure(tell)
     tell(f"lab {name}: making {hosts} host{'s' if hosts > 1 else ''}")
     planned.directory.mkdir(mode=0o700, parents=True)
@@ -53,7 +52,9 @@ def _create(name: str, hosts: int, tell: Tell) -> place.Lab:
 
 def _converge(lab: place.Lab, tell: Tell) -> bool:
     if not Path(lab.base).is_dir():
-        raise InputError(f"lab {lab.name} stands on an image that is gone: {lab.base}", remedy=f"down {lab.name}, up")
+        raise InputError(
+            f"lab {lab.name} stands on an image that is gone: {lab.base}", remedy=f"ionman lab down {lab.name}"
+        )
     changed = network.make(lab.namespace)
     key = ssh.public_key(lab)
     for host in lab.hosts:
@@ -65,14 +66,17 @@ def _converge(lab: place.Lab, tell: Tell) -> bool:
             lab = parts.start_forward(lab, forward)
             changed = True
     if not parts.running(lab, "github"):
-        before, lab = lab, parts.start_github(lab)
-        changed |= lab != before
+        parts.start_github(lab)
+        changed = True
     return changed
 
 
 def _hosts(lab: place.Lab, tell: Tell) -> bool:
     """Boot, side by side, the hosts that do not answer."""
     began = time.monotonic()
+    for host in lab.host_names:
+        if parts.running(lab, host):
+            network.link(lab.namespace, f"vb-{host}", up=True)
     down = [host for host in lab.host_names if not parts.answers(lab, host)]
     for host in down:
         tell(f"lab {lab.name}: booting {host}")
@@ -84,30 +88,30 @@ def _hosts(lab: place.Lab, tell: Tell) -> bool:
 
 
 def _guard(lab: place.Lab, while_pid: int) -> None:
-    """See that the lab ends with `while_pid`, or, for 0, with no other process."""
-    if pid := pids.alive(parts.records(lab), "guard"):
-        cgroup.kill(pid)
+    """See that the lab ends with `while_pid`; for 0, leave a guard that there is alone."""
     if while_pid:
         begun = pids.started(while_pid)
         if not begun:
             raise InputError(f"there is no process {while_pid}", remedy="give --while the id of a living process")
-        parts.start(lab, "guard", "guard", ["ionman.lab.guard", lab.name, str(while_pid), begun])
+        if pid := pids.alive(parts.records(lab), "guard"):
+            cgroup.kill(pid)  # it may have left its group already, to take the lab down
+        parts.start(lab, "guard", ["ionman.lab.guard", lab.name, str(while_pid), begun])
 
 
 def down(name: str, tell: Tell = lambda _: None) -> bool:
     """Take lab `name` down and remove all of it; True when there was something."""
     place.check_name(name)
     requirements.demand_root()
-    with place.lock(name):
+    with place.lock(name, tell):
         there = (place.STATE / name).exists() or network.path(f"ionman-{name}").exists() or bool(cgroup.members(name))
         if there:
             tell(f"lab {name}: taking it down")
-        _sweep(name, frozenset({os.getpid()}))
+        _sweep(name)
     return there
 
 
-def _sweep(name: str, keep: frozenset[int]) -> None:
-    """Remove whatever there is of a lab, whole or half-made; `keep` are processes that are doing this.
+def _sweep(name: str) -> None:
+    """Remove whatever there is of a lab, whole or half-made.
 
     An interrupt waits until it is done: half a removal would have to be found again.
     """
@@ -115,7 +119,7 @@ def _sweep(name: str, keep: frozenset[int]) -> None:
     try:
         if (lab := place.find(name)) is not None:
             ssh.hang_up(lab)
-        cgroup.clear(name, keep=keep)
+        cgroup.clear(name)
         network.remove(f"ionman-{name}")
         if (place.STATE / name).exists():
             shutil.rmtree(place.STATE / name)

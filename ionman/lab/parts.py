@@ -1,6 +1,6 @@
 """The processes of a lab: hosts, forwards, the GitHub double and the guard; started when they do not run."""
 
-import importlib.util
+import json
 import os
 import sys
 import time
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ionman import process
 from ionman.errors import CommandFailed, Late
-from ionman.lab import cgroup, forward, network, pids, place
+from ionman.lab import cgroup, forward, network, pids, place, releases, ssh
 
 BOOT_TIMEOUT = 90.0
 PREFERRED_PORTS = {"router": 8443}
-_GITHUB = "ionman.lab.github"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def records(lab: place.Lab) -> Path:
@@ -22,11 +22,20 @@ def records(lab: place.Lab) -> Path:
     return lab.directory / "processes"
 
 
-def start(lab: place.Lab, role: str, group: str, arguments: Sequence[str | Path], fds: Sequence[int] = ()) -> None:
-    """Start `python -m ARGUMENTS` as a process of the lab that outlives this one; its output goes to a log."""
+def group(lab: place.Lab, role: str) -> str:
+    """The control group of the process `role`; what it boots has another, named after the host alone."""
+    return f"{lab.name}/process-{role}"
+
+
+def start(lab: place.Lab, role: str, arguments: Sequence[str | Path], fds: Sequence[int] = ()) -> None:
+    """Start `python -m ARGUMENTS` as a process of the lab that outlives this one, ending one of that role first.
+
+    Its output goes to a log of its own.
+    """
+    cgroup.clear(group(lab, role))
     logs = lab.directory / "log"
     logs.mkdir(mode=0o700, exist_ok=True)
-    with (logs / role).open("ab") as log, cgroup.inside(f"{lab.name}/{group}"):
+    with (logs / role).open("wb") as log, cgroup.inside(group(lab, role)):
         child = process.start(
             [sys.executable, "-m", *arguments], cwd=Path("/"), stdout=log, env=_environment(), pass_fds=fds
         )
@@ -49,14 +58,18 @@ def answers(lab: place.Lab, host: str, timeout: float = 2.0) -> bool:
     return running(lab, host) and network.greets(lab.namespace, lab.host(host).address, timeout=timeout)
 
 
+def kill_host(lab: place.Lab, host: str) -> None:
+    """End every process of a host at once, as pulling its plug would."""
+    cgroup.clear(group(lab, host))
+    cgroup.clear(f"{lab.name}/{host}")
+    ssh.hang_up(lab, host)
+
+
 def start_host(lab: place.Lab, host: str) -> None:
     """Boot a host, after ending whatever is left of it."""
-    cgroup.clear(f"{lab.name}/{host}")
-    if pid := pids.alive(records(lab), host):
-        cgroup.kill(pid)
+    kill_host(lab, host)
     network.wait_gone(lab.namespace, f"vb-{host}")
-    (lab.directory / "log" / host).unlink(missing_ok=True)
-    start(lab, host, "lab", ["ionman.lab.machine", lab.name, host])
+    start(lab, host, ["ionman.lab.machine", lab.name, host])
 
 
 def wait_host(lab: place.Lab, host: str, timeout: float = BOOT_TIMEOUT) -> None:
@@ -97,21 +110,29 @@ def start_forward(lab: place.Lab, name: str) -> place.Lab:
         lab = place.change(lab, forwards={**lab.forwards, name: there})
         address = lab.host(host).address
         arguments = ["ionman.lab.forward", str(descriptor), lab.namespace, address, str(port)]
-        start(lab, f"forward-{name}", "lab", arguments, [descriptor])
+        start(lab, f"forward-{name}", arguments, [descriptor])
     return lab
 
 
-def start_github(lab: place.Lab) -> place.Lab:
-    """Start the double of GitHub's API on loopback; returns the lab with its URL."""
-    if importlib.util.find_spec(_GITHUB) is None:
-        return lab
+def start_github(lab: place.Lab, timeout: float = 20.0) -> place.Lab:
+    """Start the double of GitHub's API, on the port it had if that is free; returns the lab with its URL.
+
+    It serves the releases made of this checkout's examples. Raises `CommandFailed` when it does not start.
+    """
     directory = lab.directory / "github"
-    (directory / "releases").mkdir(parents=True, exist_ok=True)
+    if (EXAMPLES / "demo-1.1.0").is_dir():  # not in an installed ionman
+        releases.demo_releases(EXAMPLES, directory / "releases")
+    (directory / "state").unlink(missing_ok=True)
     before = lab.github.get("url", "").rpartition(":")[2]
     with _listening([int(before)] if before else []) as (_, port):
-        pass
-    lab = place.change(lab, github={"url": f"http://127.0.0.1:{port}"})
-    arguments: list[str | Path] = [_GITHUB, "--port", str(port)]
+        pass  # free just now, so the double can have it
+    arguments: list[str | Path] = ["ionman.lab.github", "--port", str(port)]
     arguments += ["--releases", directory / "releases", "--state", directory / "state"]
-    start(lab, "github", "lab", arguments)
-    return lab
+    start(lab, "github", arguments)
+    deadline = time.monotonic() + timeout
+    while not (directory / "state").exists():
+        if time.monotonic() > deadline or not running(lab, "github"):
+            text = (lab.directory / "log" / "github").read_text(errors="replace")
+            raise CommandFailed(f"the GitHub double of lab {lab.name}", 1, text)
+        time.sleep(0.05)
+    return place.change(lab, github={"url": json.loads((directory / "state").read_text())["url"]})

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -142,15 +142,19 @@ def names() -> list[str]:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` (waiting for it); the file is gone afterwards.
+def locked(path: Path, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Hold the lock file `path`, waiting for it and telling so; the file is gone afterwards.
 
     A waiter may have opened the file that the holder removed, so the lock counts only on the file that is there now.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"waiting for another process that holds {path}")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
             break
         os.close(descriptor)
@@ -161,6 +165,6 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def lock(name: str) -> contextlib.AbstractContextManager[None]:
+def lock(name: str, tell: Callable[[str], None] = lambda _: None) -> contextlib.AbstractContextManager[None]:
     """The lock under which a lab is changed."""
-    return locked(LOCKS / f"ionman-lab-{check_name(name)}")
+    return locked(LOCKS / f"ionman-lab-{check_name(name)}", tell)

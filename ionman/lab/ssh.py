@@ -20,7 +20,7 @@ Host *
   ConnectTimeout 10
   ServerAliveInterval 15
   LogLevel ERROR
-  ControlPath {directory}/%C
+  ControlPath {directory}/%h-%r
 """
 _HOST = """\
 Host {name} {name}.lab
@@ -56,16 +56,20 @@ def public_key(lab: place.Lab) -> str:
 
 def write(lab: place.Lab) -> None:
     """Write `known_hosts` and `config`."""
-    known = "".join(f"{host.name} {disk.host_key(lab, host.name)}\n" for host in lab.hosts)
+    names = {host.name: f"{host.name},{host.name}.lab,{host.address}" for host in lab.hosts}
+    known = "".join(f"{words} {disk.host_key(lab, host)}\n" for host, words in names.items())
     for name, text in (("known_hosts", known), ("config", config(lab))):
         path = directory(lab) / name
         if not path.exists() or path.read_text() != text:
             place.write(path, text)
 
 
-def hang_up(lab: place.Lab) -> None:
-    """End the connections that ssh keeps open for later commands (ControlPersist)."""
-    for socket in directory(lab).glob("*"):
+def hang_up(lab: place.Lab, host: str = "") -> None:
+    """End the connections that ssh keeps open for later commands (ControlPersist), to all hosts or to one.
+
+    One to a host that was killed would make the next command wait for its timeout.
+    """
+    for socket in directory(lab).glob(f"{lab.host(host).address}-*" if host else "*"):
         if socket.is_socket():
             with contextlib.suppress(FileNotFoundError):
                 process.run(["ssh", "-F", "none", "-O", "exit", "-o", f"ControlPath={socket}", "lab"], check=False)
