@@ -18,6 +18,7 @@ from typing import Any
 
 from ionman import __version__, deb, process
 from ionman.errors import CommandFailed, InputError, NotPossible
+from ionman.files import write
 from ionman.github import default_cache, file_digest
 from ionman.lab.root import Root, clean_root
 from ionman.unpack import Tree
@@ -26,6 +27,7 @@ TREE = Path(__file__).resolve().parent.parent
 PACKAGING = TREE / "packaging"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LEFTOVERS = (".lock", ".gitignore", "CACHEDIR.TAG")  # what uv leaves in an environment
+HALF = ".building-"
 SLICES = 4  # of the byte-compiler: a fixed number, so that the bytes do not depend on the processors
 
 Tell = Callable[[str], None]
@@ -53,23 +55,22 @@ class Built:
     fresh: bool
 
 
+def standing(package: deb.Package, inputs: str, output: Path) -> Built | None:
+    """The package that stands in `output`, built from `inputs`; raises InputError when it was built from others."""
+    target = output / package.file
+    note = target.with_suffix(".json")
+    if target.is_file() and note.is_file() and deb.standing(package, note.read_text(), inputs):
+        return Built(package, target, json.loads(note.read_text())["sha256"], fresh=False)
+    return None
+
+
 def build(job: Job, output: Path, tell: Tell) -> Built:
-    """Build one package into `output`, unless it stands there from the same inputs.
+    """Build one package into `output`: ``<name>_<version>_<arch>.deb`` and beside it the ``.json`` that says from what.
 
     Raises InputError for a lock or release that cannot be used, NotPossible where this machine cannot build.
     """
-    inputs = {
-        "digest": job.origin.digest,
-        "lock": job.origin.lock,
-        "wheel": file_digest(job.wheel) if job.wheel else "",
-    }
-    target = output / job.package.file
-    note = target.with_name(target.name + ".json")
-    if target.is_file() and note.is_file() and deb.standing(job.package, note.read_text(), inputs):
-        return Built(job.package, target, json.loads(note.read_text())["sha256"], fresh=False)
-    names = deb.requirements(job.lock, f"the lock of {job.package.app}")
-    output.mkdir(parents=True, exist_ok=True)
-    with clean_root(tell=tell) as root, tempfile.TemporaryDirectory(prefix=".building-", dir=output) as workplace:
+    names = deb.requirements(job.lock, f"the lock of {job.package.name}")
+    with clean_root(tell=tell) as root, tempfile.TemporaryDirectory(prefix=HALF, dir=output) as workplace:
         work = _Work(root, job, Path(workplace), tell)
         work.environment(names)
         declared = work.application()
@@ -77,12 +78,12 @@ def build(job: Job, output: Path, tell: Tell) -> Built:
         facts = deb.provenance(job.package, job.origin, __version__, declared)
         made = work.package(facts)
         digest = file_digest(made)
-        record = {"package": job.package.name, "version": job.package.version, "file": target.name, "sha256": digest}
-        made_note = Path(workplace) / "note"
-        made_note.write_text(json.dumps(record | {"inputs": inputs, "build": facts}, indent=2, sort_keys=True) + "\n")
+        target = output / job.package.file
+        note = target.with_suffix(".json")
+        record = {"package": job.package.name, "deb": job.package.version, "file": target.name, "sha256": digest}
         note.unlink(missing_ok=True)
         made.replace(target)
-        made_note.replace(note)
+        write(note, json.dumps(facts | record | {"inputs": job.origin.inputs}, indent=2, sort_keys=True) + "\n")
     return Built(job.package, target, digest, fresh=True)
 
 
@@ -175,8 +176,8 @@ class _Work:
         """Write the byte-code, and take away what the tools left behind."""
         self.tell(f"{self.job.package.name}: byte-code")
         venv = self.prefix / "venv"
-        for name in LEFTOVERS:
-            (venv / name).unlink(missing_ok=True)
+        for path in (*(venv / name for name in LEFTOVERS), *(venv / "bin").glob("*activate*")):
+            path.unlink(missing_ok=True)
         for path in (*venv.rglob("uv_cache.json"), *venv.rglob("direct_url.json")):
             path.unlink()
         shutil.copy(PACKAGING / "compile.py", self.inputs / "compile.py")
@@ -208,7 +209,7 @@ class _Work:
 def _write(place: Path, file: deb.File) -> None:
     """Write one text file; a changelog is compressed, as Debian policy 12.7 wants it."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    if place.name == "changelog.Debian":
+    if place.name.startswith("changelog"):
         place = place.with_name(place.name + ".gz")
         place.write_bytes(gzip.compress(file.text.encode(), 9, mtime=0))
     else:

@@ -67,7 +67,7 @@ class Package:
 
     @property
     def file(self) -> str:
-        """The name of the .deb."""
+        """The name of the .deb; what it was built from is beside it, ``.json`` instead of ``.deb``."""
         return f"{self.name}_{self.version}_{self.architecture}.deb"
 
 
@@ -175,9 +175,10 @@ def files(package: Package, templates: Mapping[str, str], build: Build) -> dict[
         return environment.from_string(templates[name]).render(values).rstrip("\n") + "\n"
 
     name = package.name
+    changelog = "changelog.Debian" if "-" in package.version else "changelog"  # policy 12.7: native packages
     made = {
         "DEBIAN/control": File(render("control")),
-        f"usr/share/doc/{name}/changelog.Debian": File(render("changelog")),
+        f"usr/share/doc/{name}/{changelog}": File(render("changelog")),
         f"usr/share/doc/{name}/copyright": File(render("copyright")),
         f"usr/share/lintian/overrides/{name}": File(render("lintian-overrides")),
     }
@@ -199,6 +200,11 @@ class Origin:
     tag: str = ""
     url: str = ""
     digest: str = ""
+
+    @property
+    def inputs(self) -> str:
+        """The digest that stands for all of it: a release's bytes hold its lock."""
+        return self.digest or self.lock
 
     def line(self, package: Package) -> str:
         """One line for the changelog."""
@@ -223,22 +229,21 @@ def provenance(package: Package, origin: Origin, ionman: str, declared: Mapping[
     }
 
 
-def standing(package: Package, previous: str | None, inputs: Mapping[str, str]) -> bool:
-    """Whether the .deb that stands (its .json is `previous`) may stay: it was built from the same release.
+def standing(package: Package, previous: str | None, digest: str) -> bool:
+    """Whether the .deb that stands may stay: its .json, `previous`, says that it was built from `digest`.
 
     Raises InputError when the same version was built from other bytes: a version means one content, for ever.
     """
     if previous is None:
         return False
     try:
-        before: Mapping[str, str] = json.loads(previous)["inputs"]
+        before = str(json.loads(previous)["inputs"])
     except (ValueError, KeyError, TypeError):
         return False
-    for key in ("digest", "lock"):
-        if before.get(key) != inputs.get(key):
-            raise InputError(
-                f"{package.name} {package.version} was built from {key} {before.get(key)}, "
-                f"now it is {inputs.get(key)}: nothing was built",
-                remedy=f"release it under the next tag; or, if nobody has it yet, delete {package.file} and its .json",
-            )
-    return True
+    if before == digest:
+        return True
+    raise InputError(
+        f"{package.name} {package.version} was built from {before}, now it is {digest}: nothing was built",
+        remedy=f"a version means one content: release it under the next one; or, if nobody has it yet, "
+        f"delete {package.file} and its .json and run this again",
+    )

@@ -54,6 +54,15 @@ def default_cache() -> Path:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A file of a release before it is fetched, with the digest it must have (None: nobody says one)."""
+
+    release: Release
+    choice: Choice
+    trust: Trust | None
+
+
+@dataclass(frozen=True)
 class Fetched:
     """A file of a release that has the trusted digest: `path` in the cache, `fresh` when it was downloaded just now."""
 
@@ -111,29 +120,27 @@ class GitHub:
                     f"{what}: {where} answered with no JSON", remedy="check the address of the API (deb_github_url)"
                 ) from error
 
-    def fetch(self, repository: str, tag: str, *, asset: str | None = None, pin: str | None = None) -> Fetched:
-        """Fetch a file of a release into the cache; raises InputError when its bytes are not the trusted ones."""
+    def look(self, repository: str, tag: str, *, asset: str | None = None, pin: str | None = None) -> Wanted:
+        """What would be fetched, and the digest it must have; None where nobody says one."""
         release = self.release(repository, tag)
         choice = choose(release, asset)
         trusted = trust(choice, pin=pin, checksums=None if pin else self._checksums(release, choice))
-        what = f"{choice.name} of {repository} {tag}"
+        return Wanted(release, choice, trusted)
+
+    def fetch(self, wanted: Wanted) -> Fetched:
+        """Fetch a file of a release into the cache; raises InputError when its bytes are not the trusted ones."""
+        release, choice, trusted = wanted.release, wanted.choice, wanted.trust
+        what = f"{choice.name} of {release.repository} {release.tag}"
         path = self._place(trusted.digest, choice) if trusted else None
         if trusted and path and path.is_file() and file_digest(path) == trusted.digest:
-            return Fetched(repository, tag, choice.name, release.page, path, trusted, fresh=False)
+            return Fetched(release.repository, release.tag, choice.name, release.page, path, trusted, fresh=False)
         with self._download(choice, what) as (partial, actual):
             if trusted is None:
                 raise untrusted(what, actual, str(_keep(partial, self._place(actual, choice))))
             if actual != trusted.digest:
                 raise mismatch(what, trusted, actual)
-            return Fetched(
-                repository,
-                tag,
-                choice.name,
-                release.page,
-                _keep(partial, self._place(actual, choice)),
-                trusted,
-                fresh=True,
-            )
+            path = _keep(partial, self._place(actual, choice))
+        return Fetched(release.repository, release.tag, choice.name, release.page, path, trusted, fresh=True)
 
     def _place(self, digest: str, choice: Choice) -> Path:
         return self.cache / digest.removeprefix("sha256:") / Path(choice.name).name

@@ -48,13 +48,17 @@ def tool(name: str, wheel: Path) -> Job:
     return Job(package, lock, _changed(), origin, wheel=wheel if package.wheel else None)
 
 
-def application(tree: Tree, fetched: Fetched, wheel: Path, app: str = "") -> Job:
+def application_package(repository: str, tag: str, app: str = "") -> deb.Package:
+    """The package that release `tag` of `repository` becomes; `app` where it is not to be called as the repository."""
+    name = deb.app_name(app or repository)
+    return deb.package(load("application"), name, version(tag), architecture=debian_architecture())
+
+
+def application(package: deb.Package, fetched: Fetched, tree: Tree, wheel: Path) -> Job:
     """The job for a release that was fetched; raises InputError without a lock."""
     what = f"{fetched.name} of {fetched.repository} {fetched.tag}"
     lock = tree.lock(what, deb.HOW_TO_LOCK)
     deb.requirements(lock, f"requirements.lock in {what}")
-    name = app or deb.app_name(fetched.repository)
-    package = deb.package(load("application"), name, version(fetched.tag), architecture=debian_architecture())
     host = urlsplit(fetched.page).hostname or ""
     # A double on loopback gets another port at every start: not something to put into a package.
     url = "" if host.startswith("127.") or host == "localhost" else fetched.page

@@ -9,6 +9,7 @@ A file of an application that does not compile ends it with 65; one of a library
 import py_compile
 import subprocess  # noqa: TID251 - runs in the clean root, where ionman is not
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -33,14 +34,14 @@ def main() -> int:
     """Start one process for each slice."""
     count, folder = int(sys.argv[1]), Path(sys.argv[2])
     files = sorted(str(path) for path in folder.rglob("*.py") if path.is_file() and not path.is_symlink())
-    running = []
-    for number in range(count):
-        child = subprocess.Popen([sys.executable, __file__, "--slice"], stdin=subprocess.PIPE, text=True)  # noqa: S603
-        running.append((child, files[number::count]))
-    for child, slice_ in running:
-        child.stdin.write("\n".join(slice_))
-        child.stdin.close()
-    return max(child.wait() for child, _ in running)
+    with ThreadPoolExecutor(count) as pool:
+        return max(pool.map(compile_apart, [files[number::count] for number in range(count)]))
+
+
+def compile_apart(files: list[str]) -> int:
+    """Compile `files` in a process of their own and return its exit status."""
+    command = [sys.executable, __file__, "--slice"]
+    return subprocess.run(command, input="\n".join(files), text=True, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

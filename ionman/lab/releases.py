@@ -22,11 +22,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ionman.errors import InputError
+from ionman.lab import place
 from ionman.release import repository_name, version
 
 PUBLISHED = "2026-01-01T00:00:00Z"
 EPOCH = 1767225600  # PUBLISHED in seconds since 1970: the time of every file in an archive
 LEFT_OUT = {".git", ".venv", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache", "build"}
+
+
+def folder(lab: str) -> Path:
+    """The folder of releases of a lab; raises Unavailable when there is no such lab."""
+    return place.load(lab).directory / "github" / "releases"
 
 
 def publish(source: Path, releases: Path, repository: str, tag: str, *, replace: bool = False) -> Path:
@@ -44,29 +50,29 @@ def publish_files(
     """Like `publish`, from `files`: path -> (bytes, mode)."""
     name = repository_name(repository).split("/")[1]
     made = archives(files, name, tag)
-    place = releases / repository / tag
-    if place.is_dir():
-        if _same(place, made):
-            return place
+    there = releases / repository / tag
+    if there.is_dir():
+        if _same(there, made):
+            return there
         if not replace:
             raise InputError(
                 f"release {tag} of {repository} exists with other bytes",
                 remedy="publish under the next tag, as one would on GitHub",
             )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+    there.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=there.parent))
     try:
         for relative, data in made.items():
             (new / relative).parent.mkdir(exist_ok=True)
             (new / relative).write_bytes(data)
         new.chmod(0o755)
-        if place.is_dir():
-            place.rename(new / "replaced")
-        new.rename(place)
-        shutil.rmtree(place / "replaced", ignore_errors=True)
+        if there.is_dir():
+            there.rename(new / "replaced")
+        new.rename(there)
+        shutil.rmtree(there / "replaced", ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    return place
+    return there
 
 
 def archives(files: Mapping[str, tuple[bytes, int]], name: str, tag: str) -> dict[str, bytes]:
@@ -143,8 +149,10 @@ def token(releases: Path) -> str:
     return file.read_text().strip()
 
 
-def _same(place: Path, made: Mapping[str, bytes]) -> bool:
-    return all((place / relative).is_file() and (place / relative).read_bytes() == made[relative] for relative in made)
+def _same(folder: Path, made: Mapping[str, bytes]) -> bool:
+    return all(
+        (folder / relative).is_file() and (folder / relative).read_bytes() == made[relative] for relative in made
+    )
 
 
 def _hex(data: bytes) -> str:
