@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ionman import __version__
-from ionman.errors import IonmanError
+from ionman.errors import IonmanError, NotPossible
 
 # Verb -> module below ionman.command that defines a click command of the same name, loaded only when it is used.
 VERBS = ("call", "deb", "demo", "host", "lab", "new", "release", "repo", "router")
@@ -52,6 +52,9 @@ def main(argv: list[str] | None = None) -> Any:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as error:  # a full disk, a file that may not be read: the machine's, not a bug
+        print(f"ionman: {error.filename or 'this machine'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(NotPossible.status)
     sys.exit(status if isinstance(status, int) else 0)
 
 
