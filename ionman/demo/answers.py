@@ -28,7 +28,7 @@ def counts(ops: Caller, stats: Mapping[str, str], uri: str) -> dict[str, int]:
 
 
 def _calls(stats: dict[str, Any], uri: str) -> int:
-    return int(stats.get("stats", stats).get(uri, {}).get("calls", 0))
+    return int(stats["procedures"].get(uri, {}).get("calls", 0))
 
 
 def until_all(client: Caller, ops: Caller, service: str, uri: str, argv: Any) -> tuple[Counter[str], Any]:
