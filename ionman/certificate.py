@@ -10,17 +10,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ionman.certificates import pem
+from ionman.certificates.fit import verify
 from ionman.errors import ConfigurationError
+
+__all__ = ["Pair", "authority", "expiry", "fingerprint", "leaf", "names", "needs_renewal", "verify"]
 
 LEAF_DAYS = 90
 AUTHORITY_DAYS = 3650
+RENEWAL_DAYS = 30
 SKEW = timedelta(minutes=5)  # a host whose clock is a little behind must accept a new leaf
+NO_USAGE = dict.fromkeys(
+    (
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+        *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+    ),
+    False,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,253 +45,102 @@ def authority(name: str = "ionman", *, days: int = AUTHORITY_DAYS, now: datetime
     """A new authority that may sign leaves and nothing below them."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject(name)
-    builder = _builder(subject, subject, key.public_key(), key.public_key(), days, now or datetime.now(UTC))
+    builder = _builder(subject, key, subject, key)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage(sign_certificates=True), critical=True)
-    return Pair(_pem(builder.sign(key, hashes.SHA256())), _key_pem(key))
+    usage = x509.KeyUsage(**(NO_USAGE | {"key_cert_sign": True, "crl_sign": True}))
+    return _sign(builder.add_extension(usage, critical=True), days, now, key, key)
 
 
 def leaf(signer: Pair, names: Sequence[str], *, days: int = LEAF_DAYS, now: datetime | None = None) -> Pair:
     """A new server certificate for `names` (DNS names and IP addresses), signed by `signer`.
 
-    Raises `ConfigurationError` without names, and for a name that is neither.
+    Raises `ConfigurationError` without names, for a name that is neither, and for a signer that cannot sign.
     """
     if not names:
         raise ConfigurationError("a certificate needs a name", remedy="name the router's hosts or addresses")
-    issuer = _certificate(signer.certificate, "the authority's certificate")
-    issuer_key = _private_key(signer.key, "the authority's key")
+    issuer = pem.certificate(signer.certificate, "the authority's certificate")
+    issuer_key = pem.private_key(signer.key, "the authority's key")
+    if not isinstance(issuer_key, ec.EllipticCurvePrivateKey) or not pem.belongs(issuer_key, issuer):
+        remedy = "hand in the authority's own pair, or certificates signed elsewhere"
+        raise ConfigurationError("the authority's key is not the EC key of its certificate", remedy=remedy)
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(_subject(names[0]), issuer.subject, key.public_key(), issuer_key.public_key(), days, now)
+    builder = _builder(_subject(names[0]), key, issuer.subject, issuer_key)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(sign_certificates=False), critical=True)
+    usage = x509.KeyUsage(**(NO_USAGE | {"digital_signature": True}))
+    builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
-    if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
-        raise ConfigurationError("the authority's key is no EC key", remedy="hand in certificates signed elsewhere")
-    return Pair(_pem(builder.sign(issuer_key, hashes.SHA256())), _key_pem(key))
+    return _sign(builder, days, now, key, issuer_key)
 
 
 def expiry(certificate: bytes) -> datetime:
     """When the certificate ends, in UTC."""
-    return _certificate(certificate, "the certificate").not_valid_after_utc
+    return pem.certificate(certificate).not_valid_after_utc
 
 
 def fingerprint(certificate: bytes) -> str:
     """SHA-256 of the certificate as openssl(1) and browsers show it: `AB:CD:...`."""
-    return _certificate(certificate, "the certificate").fingerprint(hashes.SHA256()).hex(":").upper()
+    return pem.certificate(certificate).fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def names(certificate: bytes) -> list[str]:
     """The DNS names and addresses that the certificate stands for, in its order."""
-    return _names(_certificate(certificate, "the certificate"))
+    return pem.names(pem.certificate(certificate))
 
 
-def needs_renewal(certificate: bytes, wanted: Sequence[str], *, days: int = 30, now: datetime | None = None) -> str:
-    """Why the leaf has to be made anew ("expires in 12 days", "lacks the name host1"), or an empty string."""
-    found = _certificate(certificate, "the certificate")
-    missing = [name for name in wanted if name not in _names(found)]
-    if missing:
+def needs_renewal(
+    certificate: bytes, wanted: Sequence[str], *, days: int = RENEWAL_DAYS, now: datetime | None = None
+) -> str:
+    """Why the leaf has to be made anew (`expires in 12 days`, `lacks the name host1`), or an empty string."""
+    found = pem.certificate(certificate)
+    if missing := pem.missing(found, list(wanted)):
         return f"lacks the name {', '.join(missing)}"
     left = found.not_valid_after_utc - (now or datetime.now(UTC))
-    return f"expires in {max(left.days, 0)} days" if left < timedelta(days=days) else ""
-
-
-def verify(  # noqa: PLR0913 - a certificate's fit has this many sides
-    certificate: bytes,
-    key: bytes,
-    *,
-    ca: bytes,
-    chain: Sequence[bytes] = (),
-    wanted: Sequence[str] = (),
-    now: datetime | None = None,
-) -> list[str]:
-    """What is wrong with serving `certificate` with `key` and `chain` to peers that trust `ca`; empty when nothing is.
-
-    `chain` holds the certificates between the leaf and the authority, the leaf's signer first; `ca` may be a bundle.
-    """
-    try:
-        found = _leaf_only(certificate)
-        between = [_certificate(one, f"chain[{number}]") for number, one in enumerate(chain)]
-        roots = _bundle(ca)
-        private = _private_key(key, "the key")
-    except ConfigurationError as error:
-        return [str(error)]
-    moment = now or datetime.now(UTC)
-    problems = []
-    if _public(private) != _spki(found):
-        problems.append(
-            "the key is not the one that the certificate was made for: hand in the pair that belongs together"
-        )
-    if _is_authority(found):
-        problems.append("the certificate is an authority's, not a server's: hand in the leaf")
-    missing = [name for name in wanted if name not in _names(found)]
-    if missing:
-        problems.append(
-            f"the certificate stands for {', '.join(_names(found)) or 'no name'}, not for {', '.join(missing)}"
-        )
-    problems += [text for one in (found, *between) if (text := _out_of_date(one, moment))]
-    return problems + _chain_problems(found, between, roots, moment)
-
-
-def _chain_problems(
-    found: x509.Certificate, between: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], moment: datetime
-) -> list[str]:
-    link = found
-    for number, signer in enumerate(between):
-        if not _signed_by(link, signer):
-            return [
-                f"chain[{number}] ({_show(signer)}) did not sign {_show(link)}: order the chain from the leaf upwards"
-            ]
-        if not _is_authority(signer):
-            return [f"chain[{number}] ({_show(signer)}) is no authority's certificate"]
-        link = signer
-    signers = [root for root in roots if _signed_by(link, root)]
-    if not signers:
-        issuer = link.issuer.rfc4514_string()
-        return [f"no authority in the CA file signed {_show(link)} (issuer {issuer}): add it, or the chain up to it"]
-    return [] if any(not _out_of_date(root, moment) for root in signers) else [_out_of_date(signers[0], moment)]
+    if left <= timedelta():
+        return f"expired on {found.not_valid_after_utc:%F}"
+    return f"expires in {left.days} days" if left < timedelta(days=days) else ""
 
 
 def _subject(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])  # RFC 5280 ub-common-name
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])  # RFC 5280, ub-common-name
 
 
 def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public: ec.EllipticCurvePublicKey,
-    signer: object,
-    days: int,
-    now: datetime | None,
+    subject: x509.Name, key: ec.EllipticCurvePrivateKey, issuer: x509.Name, signer: ec.EllipticCurvePrivateKey
 ) -> x509.CertificateBuilder:
-    moment = now or datetime.now(UTC)
-    if not isinstance(signer, ec.EllipticCurvePublicKey):
-        raise ConfigurationError("the authority's key is no EC key", remedy="hand in certificates signed elsewhere")
+    public, signing = key.public_key(), signer.public_key()
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - SKEW)
-        .not_valid_after(moment + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing), critical=False)
     )
 
 
-def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not sign_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=sign_certificates,
-        crl_sign=sign_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _sign(
+    builder: x509.CertificateBuilder,
+    days: int,
+    now: datetime | None,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+) -> Pair:
+    moment = now or datetime.now(UTC)
+    builder = builder.not_valid_before(moment - SKEW).not_valid_after(moment + timedelta(days=days))
+    certificate = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return Pair(certificate, key.private_bytes(*form))
 
 
 def _name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        pass
+        pass  # then it is a DNS name
     try:
         return x509.DNSName(name)
     except ValueError as error:
-        raise ConfigurationError(
-            f"{name!r} is neither a DNS name nor an address", remedy="write IDNs as xn--"
-        ) from error
-
-
-def _names(found: x509.Certificate) -> list[str]:
-    try:
-        extension = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    dns = extension.get_values_for_type(x509.DNSName)
-    return [*dns, *(str(address) for address in extension.get_values_for_type(x509.IPAddress))]
-
-
-def _is_authority(found: x509.Certificate) -> bool:
-    try:
-        return found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
-def _signed_by(found: x509.Certificate, signer: x509.Certificate) -> bool:
-    try:
-        found.verify_directly_issued_by(signer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _out_of_date(found: x509.Certificate, moment: datetime) -> str:
-    if moment < found.not_valid_before_utc:
-        return f"{_show(found)} is not valid before {found.not_valid_before_utc:%F %T} UTC: look at the clock"
-    if moment > found.not_valid_after_utc:
-        return f"{_show(found)} expired on {found.not_valid_after_utc:%F %T} UTC: renew it"
-    return ""
-
-
-def _show(found: x509.Certificate) -> str:
-    return found.subject.rfc4514_string() or "the certificate"
-
-
-def _certificate(data: bytes, what: str) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(data)
-    except ValueError as error:
-        raise ConfigurationError(f"{what} is no PEM certificate", remedy="hand in PEM (BEGIN CERTIFICATE)") from error
-
-
-def _leaf_only(data: bytes) -> x509.Certificate:
-    found = _certificate(data, "the certificate")
-    if data.count(b"BEGIN CERTIFICATE") > 1:
-        raise ConfigurationError(
-            "the certificate file holds more than the leaf", remedy="move the other certificates into the chain"
-        )
-    return found
-
-
-def _bundle(data: bytes) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(data)
-    except ValueError as error:
-        raise ConfigurationError(
-            "the CA file holds no PEM certificate", remedy="hand in the authority's PEM"
-        ) from error
-
-
-def _private_key(data: bytes, what: str) -> PrivateKeyTypes:
-    try:
-        return serialization.load_pem_private_key(data, password=None)
-    except TypeError as error:
-        raise ConfigurationError(
-            f"{what} is encrypted", remedy="Crossbar reads unencrypted keys: decrypt it"
-        ) from error
-    except ValueError as error:
-        raise ConfigurationError(f"{what} is no PEM private key", remedy="hand in PEM (BEGIN PRIVATE KEY)") from error
-
-
-def _public(key: PrivateKeyTypes) -> bytes:
-    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _spki(found: x509.Certificate) -> bytes:
-    return found.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _pem(found: x509.Certificate) -> bytes:
-    return found.public_bytes(serialization.Encoding.PEM)
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+        remedy = "write names of other alphabets as xn--"
+        raise ConfigurationError(f"{name!r} is neither a DNS name nor an address", remedy=remedy) from error

@@ -1,0 +1,93 @@
+"""Own authority, leaves, and a message for everything that can be wrong with a certificate."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from ionman import certificate, process
+from ionman.certificate import Pair, authority, leaf, needs_renewal, verify
+from ionman.errors import ConfigurationError
+
+NAMES = ["host1.lab", "localhost", "10.77.0.11", "::1"]
+LATER = datetime.now(UTC) + timedelta(days=100)
+CA = authority("test")
+LEAF = leaf(CA, NAMES)
+
+
+def encrypted(pair: Pair) -> bytes:
+    key = serialization.load_pem_private_key(pair.key, None)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(*form, serialization.BestAvailableEncryption(b"secret"))
+
+
+def test_a_leaf_stands_for_its_names_for_90_days_and_openssl_agrees(tmp_path: Path) -> None:
+    assert certificate.names(LEAF.certificate) == NAMES
+    assert timedelta(days=89) < certificate.expiry(LEAF.certificate) - datetime.now(UTC) <= timedelta(days=90)
+    assert verify(LEAF.certificate, LEAF.key, ca=CA.certificate, wanted=[*NAMES, "HOST1.lab"]) == []
+    (tmp_path / "ca.pem").write_bytes(CA.certificate)
+    (tmp_path / "leaf.pem").write_bytes(LEAF.certificate)
+    command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "host1.lab"]
+    assert "OK" in process.run([*command, "-CAfile", tmp_path / "ca.pem", tmp_path / "leaf.pem"]).stdout
+    shown = process.run(["openssl", "x509", "-in", tmp_path / "leaf.pem", "-noout", "-fingerprint", "-sha256"]).stdout
+    assert shown.strip().endswith(certificate.fingerprint(LEAF.certificate))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"certificate": b"nonsense"}, "the certificate is no PEM certificate"),
+        ({"certificate": LEAF.certificate + CA.certificate}, "holds 2 certificates: Crossbar takes the leaf alone"),
+        ({"key": b"nonsense"}, "the key is no PEM private key"),
+        ({"key": encrypted(LEAF)}, "the key is encrypted"),
+        ({"key": leaf(CA, NAMES).key}, "the key is not the certificate's"),
+        ({"certificate": CA.certificate, "key": CA.key}, "an authority's, not a server's"),
+        ({"wanted": ["host2.lab"]}, "stands for host1.lab, localhost, 10.77.0.11, ::1, not for host2.lab"),
+        ({"now": LATER}, "CN=host1.lab expired on"),
+        ({"now": datetime.now(UTC) - timedelta(days=1)}, "is not valid before"),
+        ({"ca": authority("other").certificate}, "no authority in the CA file signed CN=host1.lab (by CN=test)"),
+        ({"ca": b""}, "the CA file is no PEM certificate"),
+        ({"chain": [CA.certificate, LEAF.certificate]}, "chain[1] (CN=host1.lab) is no authority's certificate"),
+        ({"chain": [authority("other").certificate]}, "chain[0] (CN=other) did not sign CN=host1.lab"),
+    ],
+)
+def test_what_is_wrong_is_said(changes: dict[str, object], text: str) -> None:
+    arguments: dict[str, object] = {"certificate": LEAF.certificate, "key": LEAF.key, "ca": CA.certificate} | changes
+    problems = verify(**arguments)  # type: ignore[arg-type]
+    assert any(text in problem for problem in problems), problems
+
+
+def test_a_bundle_of_authorities_is_searched() -> None:
+    assert verify(LEAF.certificate, LEAF.key, ca=authority("old").certificate + CA.certificate) == []
+
+
+def test_a_star_covers_one_label() -> None:
+    starred = leaf(CA, ["*.example.org"])
+    assert verify(starred.certificate, starred.key, wanted=["router.example.org"]) == []
+    assert verify(starred.certificate, starred.key, wanted=["a.router.example.org"]) != []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "days", "reason"),
+    [
+        (NAMES, 0, ""),
+        (["host9"], 0, "lacks the name host9"),
+        (NAMES, 65, "expires in 24 days"),
+        (NAMES, 100, "expired on"),
+    ],
+)
+def test_renewal(wanted: list[str], days: int, reason: str) -> None:
+    found = needs_renewal(LEAF.certificate, wanted, now=datetime.now(UTC) + timedelta(days=days))
+    assert found.startswith(reason)
+    assert bool(found) == bool(reason)
+
+
+def test_what_cannot_be_made_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="needs a name"):
+        leaf(CA, [])
+    with pytest.raises(ConfigurationError, match="neither a DNS name"):
+        leaf(CA, ["höst"])
+    with pytest.raises(ConfigurationError, match="not the EC key of its certificate"):
+        leaf(Pair(CA.certificate, LEAF.key), NAMES)
+    assert "PRIVATE" not in repr(CA)
