@@ -23,15 +23,16 @@ URI, ARGV = "app.demo.method1", {"dummy": "none required"}
 
 @dataclass(frozen=True)
 class Fleet:
-    """The demo on lab `name`."""
+    """The demo on lab `name`; with `while_pid` the lab goes down when that process ends."""
 
     name: str
     tell: Tell
+    while_pid: int = 0
 
     def up(self) -> Report:
         """Bring the lab up, publish the example's releases at its GitHub endpoint, deploy, and call."""
         report = Report(hints=self._hints())
-        report.changed = lifecycle.up(self.name, tell=self.tell)
+        report.changed = lifecycle.up(self.name, while_pid=self.while_pid, tell=self.tell)
         lab = place.load(self.name)
         releases.demo_releases(TREE / "examples", lab.directory / "github/releases")
         changed = play("deploy", self.name, lab.directory / "log/deploy.log", self.tell)
