@@ -44,7 +44,7 @@ build/stamps/crossbar: build/stamps/uv $(LOCKS)/crossbar.txt $(LOCKS)/build.txt
 
 build/stamps/web: build/stamps/venv $(wildcard ionman/web/*.js ionman/web/*.mjs ionman/web/package*.json ionman/web/static/*.html)
 	@echo "setup: web page"
-	@cd ionman/web && npm ci --no-progress --loglevel=error && npm run --silent build
+	@cd ionman/web && npm ci --silent && npm run --silent build
 	@touch $@
 
 demo: setup ## the whole chain on three lab hosts, or on loopback where lab hosts are impossible
