@@ -64,11 +64,11 @@ def unready(layout: Layout, name: str, status: Status) -> str:
     except Unavailable:
         count = supervisor.failures(layout, name)
         return f"ended soon after its start {count} times in a row" if count else "starting"
-    if answer["pid"] != status.pid:
+    if answer.get("pid") != status.pid:
         return "starting"
-    if answer["state"] == "ready":
+    if answer.get("state") == "ready":
         return ""
-    return f"{answer['state']}: {answer['message']}" if answer.get("message") else str(answer["state"])
+    return ": ".join(str(answer[key]) for key in ("state", "message") if answer.get(key)) or "says nothing of itself"
 
 
 def router_note(status: Status, about: Mapping[str, Any]) -> str:

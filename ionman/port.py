@@ -1,5 +1,6 @@
 """Whether a TCP port is free on this machine, and who has it (Linux: proc(5), /proc/net/tcp)."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Iterator
@@ -27,13 +28,18 @@ def holder(port: int) -> str:
     inodes = {f"socket:[{inode}]" for inode in _listening(port)}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            links = {str(link.readlink()) for link in (process / "fd").iterdir()}
-            name = (process / "comm").read_text().strip()
+            if inodes & set(_open(process)):
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
         except OSError:  # it has ended meanwhile, or belongs to somebody else
             continue
-        if links & inodes:
-            return f"{name} (pid {process.name})"
     return "another process"
+
+
+def _open(process: Path) -> Iterator[str]:
+    """What the process has open, as the links in its /proc folder name it."""
+    for link in (process / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            yield str(link.readlink())
 
 
 def _listening(port: int) -> Iterator[str]:

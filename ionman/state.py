@@ -13,17 +13,18 @@ Shape (JSON; sections that are absent are left alone, a section that is there is
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ionman.errors import InputError
 from ionman.section import Section, kind
+from ionman.settings import KEYS, OWN, Wrong
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,24}")  # `ionman-` and this make an account name: 32 characters, useradd(8)
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+~-]{0,40}")
 FILE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.py")
-SETTING = re.compile(r"[a-z][a-z0-9_]*")
+HOSTS_OWN = frozenset({"service", "control", "pidfile"})  # settings that the host makes itself
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SECRET = re.compile(r"password|secret|token")
 
@@ -114,6 +115,7 @@ def _service(section: Section) -> Service:
     twice = sorted(set(secrets) & set(settings))
     if twice:
         raise InputError(f"{section.at('secrets')}.{twice[0]}: is in config too", remedy="leave it in one of them")
+    _complete(section, {**settings, **secrets})
     service = Service(
         name=name,
         app=section.text("app", NAME, name),
@@ -124,7 +126,7 @@ def _service(section: Section) -> Service:
         secrets=secrets,
         environment=_environment(Section(section.take("environment", dict, {}), section.at("environment"))),
         ready_timeout=section.number("ready_timeout", 1, 3600, READY_TIMEOUT),
-        drain_timeout=_seconds(settings.get("drain_timeout", ""), section.at("config.drain_timeout")),
+        drain_timeout=float(settings.get("drain_timeout", DRAIN_TIMEOUT)),
         open_files=limits.whole("open_files", 64, 1048576, OPEN_FILES),
         memory=limits.whole("memory", 64, 1048576, MEMORY),
     )
@@ -137,15 +139,40 @@ def _settings(section: Section) -> dict[str, str]:
     """The settings of config.ini as text; a list becomes `a, b`, a bool `True`."""
     settings = {}
     for key in section.keys:
-        if not SETTING.fullmatch(key):
-            raise InputError(f"{section.at(key)}: is no name of a setting")
         value = section.take(key, (str, int, float, bool, list))
         parts = value if isinstance(value, list) else [value]
         text = ", ".join(str(part) for part in parts)
-        if not text.isprintable():
-            raise InputError(f"{section.at(key)}: has a line break or a control character", remedy="take it out")
+        if not text.isprintable() or text != text.strip():
+            raise InputError(f"{section.at(key)}: has a line break, a control character or a space around it")
+        _fits(section.at(key), key, text)
         settings[key] = text
     return settings
+
+
+def _fits(place: str, key: str, text: str) -> None:
+    """Refuse what a service would refuse at its start."""
+    if OWN.fullmatch(key):
+        return
+    if key not in KEYS or key in HOSTS_OWN:
+        known = ", ".join(sorted(set(KEYS) - HOSTS_OWN))
+        raise InputError(f"{place}: is no setting of a service", remedy=f"known here: app_* and {known}")
+    if not text:
+        raise InputError(f"{place}: is empty")
+    try:
+        KEYS[key](text)
+    except Wrong as error:
+        raise InputError(f"{place}: {error}") from error
+
+
+def _complete(section: Section, settings: Collection[str]) -> None:
+    """Refuse settings that a service cannot start with; each choice is made once."""
+    for first, other in (("realm", ""), ("user", ""), ("password", "key"), ("routers", "host")):
+        if first not in settings and other not in settings:
+            raise InputError(f"{section.at('config')}.{first}: is missing")
+        if first in settings and other in settings:
+            raise InputError(f"{section.at('config')}.{other}: stands beside {first}", remedy="keep one of them")
+    if "host" in settings and "port" not in settings:
+        raise InputError(f"{section.at('config')}.port: is missing")
 
 
 def _environment(section: Section) -> dict[str, str]:
@@ -157,13 +184,6 @@ def _environment(section: Section) -> dict[str, str]:
         if "\0" in environment[key]:
             raise InputError(f"{section.at(key)}: has a NUL character")
     return environment
-
-
-def _seconds(text: str, place: str) -> float:
-    try:
-        return float(text) if text else DRAIN_TIMEOUT
-    except ValueError as error:
-        raise InputError(f"{place}: {text!r} is no number of seconds") from error
 
 
 def _router(value: dict[str, Any]) -> Router:

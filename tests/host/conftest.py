@@ -1,9 +1,12 @@
 """A host in a temporary folder: a real svscan, and releases whose twistd is a small stand-in."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from ionman import process, supervisor
+from ionman import certificate, process, supervisor
 from ionman.converge import Outcome, converge
 from ionman.layout import Layout
 from ionman.state import read
+from tests.crossbar import free_port
 
 FAKE = Path(__file__).with_name("fake_twistd.py")
+FAKE_CROSSBAR = Path(__file__).with_name("fake_crossbar.py")
 
 
 @dataclass
@@ -25,6 +30,7 @@ class Host:
 
     layout: Layout
     lines: list[str] = field(default_factory=list)
+    port: int = field(default_factory=free_port)
 
     def release(self, version: str, app: str = "demo", build: str = "{}") -> None:
         place = self.layout.release(app, version)
@@ -40,10 +46,43 @@ class Host:
             "name": "demo",
             "version": version,
             "instances": instances,
-            "config": {"realm": "ionman", "password": "myservicepassword", **config},
+            "config": {
+                **{"realm": "ionman", "user": "demo", "password": "myservicepassword", "routers": "localhost:8443"},
+                **config,
+            },
             "ready_timeout": ready_timeout,
         }
         return json.dumps({"services": [service]})
+
+    def crossbar(self, binary: Path = FAKE_CROSSBAR, version: str = "26.10.1") -> None:
+        place = self.layout.release("crossbar", version) / "venv/bin"
+        place.mkdir(parents=True)
+        (place / "crossbar").symlink_to(binary)
+
+    @property
+    def certificate(self) -> Path:
+        """The router's certificate; its key lies beside it."""
+        return self.layout.root / "etc/ionman/tls/router.pem"
+
+    def certify(self) -> None:
+        """Make a new certificate."""
+        pair = certificate.leaf(certificate.authority(), ["localhost", "127.0.0.1"])
+        self.certificate.parent.mkdir(parents=True, exist_ok=True)
+        self.certificate.write_bytes(pair.certificate)
+        self.certificate.with_suffix(".key").write_bytes(pair.key)
+
+    def router(self, *realms: str, version: str = "26.10.1", ready_timeout: float = 30) -> str:
+        user = {"name": "alice", "password": "alice-password", "role": "client"}
+        router = {
+            "version": version,
+            "address": "127.0.0.1",
+            "port": self.port,
+            "certificate": str(self.certificate),
+            "key": str(self.certificate.with_suffix(".key")),
+            "realms": [{"name": name, "roles": [{"name": "client"}], "users": [user]} for name in realms],
+            "ready_timeout": ready_timeout,
+        }
+        return json.dumps({"router": router})
 
     def apply(self, document: str, *, check: bool = False) -> Outcome:
         self.lines.clear()
@@ -63,7 +102,8 @@ class Host:
                 process.run(["svc", "-dx", place], check=False)
                 process.run(["svc", "-k", place], check=False)
         for pid in processes(self.layout.root):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # supervise has ended it meanwhile
+                os.kill(pid, signal.SIGKILL)
 
 
 def processes(root: Path) -> list[int]:
@@ -82,24 +122,49 @@ def processes(root: Path) -> list[int]:
     return found
 
 
-@pytest.fixture
-def root() -> Iterator[Path]:
-    """A short folder: a socket's path has 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="ih") as name:
-        yield Path(name)
+class Hosts:
+    """Hosts, each with an svscan of its own, ended together."""
 
+    def __init__(self) -> None:
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-@pytest.fixture
-def host(root: Path) -> Iterator[Host]:
-    """A host with demo 1.0.0 and 1.1.0 installed."""
-    one = Host(Layout(root))
-    one.layout.scanned.mkdir(parents=True)
-    for version in ("1.0.0", "1.1.0"):
-        one.release(version)
-    scanner = process.start(["svscan", one.layout.scanned], die_with_parent=True)
-    try:
-        yield one
-    finally:
+    def another(self, layout: type[Layout] = Layout, under: str | None = None) -> Host:
+        """A host with demo 1.0.0 and 1.1.0 installed. Its folder has a short name: a socket's path has 107 bytes."""
+        root = Path(tempfile.mkdtemp(prefix="ih", dir=under))
+        root.chmod(0o755)
+        one = Host(layout(root))
+        one.layout.scanned.mkdir(parents=True)
+        for version in ("1.0.0", "1.1.0"):
+            one.release(version)
+        self._running[str(root)] = process.start(["svscan", one.layout.scanned], die_with_parent=True)
+        return one
+
+    def end(self, host: Host) -> None:
+        """End everything of `host`."""
+        scanner = self._running.pop(str(host.layout.root))
         scanner.kill()
         scanner.wait()
-        one.stop()
+        host.stop()
+        shutil.rmtree(host.layout.root)
+
+    def end_all(self) -> None:
+        for root in list(self._running):
+            self.end(Host(Layout(Path(root))))
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    some = Hosts()
+    yield some
+    some.end_all()
+
+
+@pytest.fixture
+def host(hosts: Hosts) -> Host:
+    return hosts.another()
+
+
+@pytest.fixture
+def ionman() -> Path:
+    """The command of this checkout."""
+    return Path(sys.executable).with_name("ionman")

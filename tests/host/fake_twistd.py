@@ -6,6 +6,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -17,12 +18,31 @@ def settings() -> dict[str, str]:
     return dict(line.split(" = ", 1) for line in lines if " = " in line)
 
 
+def probe() -> None:
+    """Note what this process may do, for the test to read."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    folders = ("/", "/tmp", "/run", os.environ["HOME"], str(Path(os.environ["IONMAN_CONTROL"]).parent))
+    seen = {
+        "uid": os.getuid(),
+        "groups": os.getgroups(),
+        "rights": {
+            key: status[key].strip() for key in ("NoNewPrivs", "CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")
+        },
+        "read_only": {folder: bool(os.statvfs(folder).f_flag & os.ST_RDONLY) for folder in folders},
+        "tmp": [path.name for path in Path("/tmp").iterdir()],
+        "environment": sorted(os.environ),
+        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+    }
+    Path(os.environ["HOME"], "probe.json").write_text(json.dumps(seen))
+
+
 def main() -> None:
     fake = settings().get("app_fake", "ready")
     print("starting", *sys.argv[1:], flush=True)
     if fake == "crash":
         print("myservicepassword is wrong: the router refused demo", flush=True)
         sys.exit(78)
+    probe()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if fake == "stubborn" else lambda *_: sys.exit(0))
     path = Path(os.environ["IONMAN_CONTROL"])
     path.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""An apply that is killed at any step is finished by the next one."""
+
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ionman import process, supervisor
+from tests.host.conftest import Host, Hosts
+
+STEPS = 26  # that a replacement of two instances takes; with more there is nothing left to be killed at
+
+
+def killed(host: Host, document: str, last: int) -> bool:
+    """Apply, killed before step `last`; whether it was, rather than having ended before."""
+    command: list[str | Path] = [sys.executable, "-m", "tests.host.killed", host.layout.root, str(last)]
+    done = process.run(command, stdin=document, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done.stdout
+    return done.returncode != 0
+
+
+def finishes(hosts: Hosts, last: int) -> bool:
+    host = hosts.another()
+    host.apply(host.document(instances=2))
+    was_killed = killed(host, host.document("1.1.0", instances=2), last)
+    host.apply(host.document("1.1.0", instances=2))
+    assert not host.apply(host.document("1.1.0", instances=2)).changed
+    assert len(host.pids()) == 2
+    assert all(host.pids().values())
+    assert {supervisor.about(host.layout, name)["version"] for name in host.programs} == {"1.1.0"}
+    assert sorted(path.name for path in host.layout.scanned.iterdir()) == host.programs
+    assert [path.name for path in host.layout.configuration.glob("*/*")] == [host.programs[0].split(".")[1]]
+    assert sorted(path.name for path in host.layout.runs.iterdir()) == ["apply.lock", *host.programs]
+    hosts.end(host)
+    return was_killed
+
+
+def test_the_next_apply_finishes(hosts: Hosts) -> None:
+    with ThreadPoolExecutor(9) as pool:
+        results = list(pool.map(lambda last: finishes(hosts, last), range(1, STEPS + 2)))
+    assert results == [True] * STEPS + [False]
