@@ -17,13 +17,14 @@ from ionman.errors import ConfigurationError
 from ionman.routers.check import Problem, check
 from ionman.routers.credential import salt_for, scram
 from ionman.routers.permission import Permission, exact, prefix, render, settle
-from ionman.routers.shape import OPS, service_role, slug
+from ionman.routers.shape import OPS, rendered, service_role, slug
 
 __all__ = ["CONTRACT", "PAGE", "Problem", "check", "node"]
 
 CONTRACT = "ionman.service."  # prefix of what every service answers beside its own procedures: ping, info, stats
 PAGE = Path(__file__).parent / "web" / "static"
 
+PORT = 8443
 MAX_CONNECTIONS = 5000
 MAX_MESSAGE_SIZE = 1 << 20  # octets; Crossbar's own is 16 MiB, for every unauthenticated peer
 BACKLOG = 511
@@ -62,10 +63,12 @@ def _transport(router: Mapping[str, Any], salt: bytes) -> Json:
     endpoint: Json = {
         "type": "tcp",
         "interface": router.get("address", "0.0.0.0"),  # noqa: S104 - a router is there to be reached; TLS and no anonymous
-        "port": router["port"],
+        "port": router.get("port", PORT),
         "backlog": BACKLOG,
         "tls": {"key": router["key"], "certificate": router["certificate"]},
     }
+    if ":" in endpoint["interface"]:
+        endpoint["version"] = 6
     if router.get("chain"):
         endpoint["tls"]["chain_certificates"] = list(router["chain"])
     return {
@@ -73,7 +76,7 @@ def _transport(router: Mapping[str, Any], salt: bytes) -> Json:
         "id": "web",
         "endpoint": endpoint,
         "max_connections": router.get("max_connections", MAX_CONNECTIONS),
-        "options": {"client_timeout": HTTP_TIMEOUT_S, "display_tracebacks": False, "access_log": False, "hsts": True},
+        "options": {"client_timeout": HTTP_TIMEOUT_S, "display_tracebacks": False, "access_log": False},
         "paths": {
             "/": {
                 "type": "static",
@@ -115,11 +118,11 @@ def _origins(router: Mapping[str, Any]) -> list[str]:
     names = [*router.get("names", ()), "localhost", "127.0.0.1"]
     if router.get("address", "0.0.0.0") not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         names.append(router["address"])
-    return sorted({f"https://{name}:{router['port']}" for name in names} | set(router.get("origins", ())))
+    return sorted({f"https://{name}:{router.get('port', PORT)}" for name in names} | set(router.get("origins", ())))
 
 
 def _realm(router: Mapping[str, Any], realm: Mapping[str, Any]) -> Json:
-    roles = _roles(router, realm)
+    roles, names = _roles(router, realm), rendered(router, realm)
     known = [
         uri
         for service in _services(router, realm)
@@ -129,7 +132,7 @@ def _realm(router: Mapping[str, Any], realm: Mapping[str, Any]) -> Json:
     return {
         "name": realm["name"],
         "roles": [
-            {"name": _role(router, realm, role), "permissions": [render(entry) for entry in settle(entries, known)]}
+            {"name": names[role], "permissions": [render(entry) for entry in settle(entries, known)]}
             for role, entries in sorted(roles.items())
         ],
     }
@@ -154,24 +157,10 @@ def _permission(entry: Mapping[str, Any]) -> Permission:
     return Permission(entry["uri"], entry.get("match", "exact") == "prefix", frozenset(entry["allow"]))
 
 
-def _role(router: Mapping[str, Any], realm: Mapping[str, Any], role: str) -> str:
-    """The role's name on the router: its own, but `<role>_<realm>` where an earlier realm has one of that name.
-
-    Crossbar takes the realm of a scram user from the user's own request and asks only whether that realm has a role of
-    the user's role name (crossbar/router/auth/pending.py): with equal names a user of one realm could join another.
-    """
-    earlier: set[str] = set()
-    for other in router["realms"]:
-        if other["name"] == realm["name"]:
-            break
-        earlier |= set(_roles(router, other))
-    return f"{role}_{slug(realm['name'])}" if role in earlier else role
-
-
 def _auth(router: Mapping[str, Any], salt: bytes) -> Json:
     auth: Json = {}
     for realm, user in _users(router):
-        role = _role(router, realm, user["role"])
+        role = rendered(router, realm)[user["role"]]
         if "key" in user:
             keys = {"authorized_keys": [user["key"]], "realm": realm["name"], "role": role}
             auth.setdefault("cryptosign", {"type": "static", "principals": {}})["principals"][user["name"]] = keys

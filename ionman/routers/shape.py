@@ -1,6 +1,8 @@
 """Names and patterns that the description and the rendering share."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # Crossbar's ids and, here, roles: facts of 26.10.1, `_CONFIG_ITEM_ID_PAT_STR` in crossbar/common/checkconfig.py.
 ID = re.compile(r"[a-z][a-z0-9_]{2,63}")
@@ -23,3 +25,28 @@ def slug(name: str) -> str:
 def service_role(service: str) -> str:
     """The role of a service on the router."""
     return f"service_{slug(service)}"
+
+
+def service_roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, str]:
+    """The roles that the services of `realm` bring, and the service of each."""
+    services = router.get("services") or ()
+    return {service_role(each["name"]): each["name"] for each in services if each["realm"] == realm["name"]}
+
+
+def role_names(router: Mapping[str, Any], realm: Mapping[str, Any]) -> set[str]:
+    """All roles of `realm`: declared, of its services, and ops."""
+    return {role["name"] for role in realm.get("roles") or ()} | {*service_roles(router, realm)} | {OPS}
+
+
+def rendered(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, str]:
+    """The name of each role of `realm` on the router: its own, but `<role>_<realm>` where an earlier realm has it.
+
+    Crossbar takes the realm of a scram user from the user's own request, and asks only whether that realm has a role of
+    the user's role name (crossbar/router/auth/pending.py): with equal names a user of one realm could join another.
+    """
+    earlier: set[str] = set()
+    for other in router["realms"]:
+        if other is realm:
+            break
+        earlier |= role_names(router, other)
+    return {role: f"{role}_{slug(realm['name'])}" if role in earlier else role for role in role_names(router, realm)}
