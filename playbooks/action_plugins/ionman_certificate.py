@@ -1,0 +1,146 @@
+"""The part of `ionman_certificate` on the controller: keeps the authority, makes or checks the leaf, hands both over.
+
+In `dir`: `authority/` (the own CA, key 0600), `ca.pem` (what peers trust: the own CA and any that was handed in) and
+`hosts/<host>/<name>.pem` and `.key`.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ionman.certificate import LEAF_DAYS, Pair, authority, fingerprint, leaf, names, needs_renewal, verify
+from ionman.errors import ConfigurationError, IonmanError
+
+END = b"-----END CERTIFICATE-----"
+OURS = ("dir", "names", "days", "renew_days", "certificate", "key", "chain", "ca")
+
+
+class ActionModule(ActionBase):
+    """One task: the authority, the leaf, the host's files."""
+
+    def run(self, tmp=None, task_vars=None):
+        """Make what is missing on the controller, then have the module land it on the host."""
+        del tmp
+        super().run(task_vars=task_vars)
+        arguments = {name: value for name, value in self._task.args.items() if name not in OURS}
+        try:
+            with locked(Path(self._task.args["dir"]), writes=not self._task.check_mode) as store:
+                given = self._given()
+                signer = self._authority(store)
+                ca = self._bundle(store, signer, given)
+                pair, chain = self._leaf(store, signer, ca, given, task_vars["inventory_hostname"])
+        except IonmanError as error:
+            raise AnsibleActionFail(str(error)) from error
+        arguments |= {"ca": ca.decode(), "chain": b"".join(chain).decode()}
+        if pair:
+            arguments |= {"certificate": pair.certificate.decode(), "key": pair.key.decode()}
+        done = self._execute_module("ionman_certificate", module_args=arguments, task_vars=task_vars)
+        done.pop("invocation", None)
+        if pair and not done.get("failed"):
+            done |= {"fingerprint": fingerprint(pair.certificate), "names": names(pair.certificate)}
+        return done
+
+    def _given(self):
+        """The contents of the files that were handed in, by what they are; empty without any."""
+        files = {name: self._task.args.get(name) for name in ("certificate", "key", "chain", "ca")}
+        if files["certificate"] and not files["key"]:
+            raise ConfigurationError("certificate_certificate is set without certificate_key", remedy="set both")
+        return {name: read(Path(path)) for name, path in files.items() if path}
+
+    def _authority(self, store):
+        """The own CA, made when there is none: in a folder beside its place that is then renamed, so whole or not at all."""
+        place, new = store / "authority", store / "authority.new"
+        if place.exists():
+            return Pair(read(place / "authority.pem"), read(place / "authority.key"))
+        made = authority()
+        if not self._task.check_mode:
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(mode=0o700)
+            write(new / "authority.pem", made.certificate, 0o644)
+            write(new / "authority.key", made.key, 0o600)
+            new.rename(place)
+        return made
+
+    def _bundle(self, store, signer, given):
+        """What peers trust; an authority that was handed in once stays in it."""
+        path = store / "ca.pem"
+        before = path.read_bytes() if path.exists() else b""
+        blocks = certificates(signer.certificate) + certificates(before) + certificates(given.get("ca", b""))
+        bundle = b"".join(dict.fromkeys(blocks))
+        if bundle != before and not self._task.check_mode:
+            write(path, bundle, 0o644)
+        return bundle
+
+    def _leaf(self, store, signer, ca, given, host):
+        """(leaf, chain): handed in and checked, kept, or made anew; no leaf without a name."""
+        name = self._task.args.get("name")
+        wanted = [str(one) for one in dict.fromkeys(self._task.args.get("names") or ())]
+        if not name:
+            return None, []
+        if "certificate" in given:
+            pair, chain = Pair(given["certificate"], given["key"]), certificates(given.get("chain", b""))
+            problems = verify(pair.certificate, pair.key, ca=ca, chain=chain, wanted=wanted)
+            if problems:
+                where = self._task.args["certificate"]
+                raise ConfigurationError(f"{where} does not fit {host}: {'; '.join(problems)}", remedy="hand in another")
+            return pair, chain
+        return self._own_leaf(store / "hosts" / host, name, signer, wanted), []
+
+    def _own_leaf(self, folder, name, signer, wanted):
+        """The leaf that is kept for this host, or a new one when that is missing, broken or near its end."""
+        certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+        if certificate.exists() and key.exists():
+            kept = Pair(read(certificate), read(key))
+            days = int(self._task.args.get("renew_days", 30))
+            problems = verify(kept.certificate, kept.key, ca=signer.certificate)
+            if not problems and not needs_renewal(kept.certificate, wanted, days=days):
+                return kept
+        made = leaf(signer, wanted, days=int(self._task.args.get("days", LEAF_DAYS)))
+        if not self._task.check_mode:
+            folder.mkdir(parents=True, exist_ok=True)
+            write(key, made.key, 0o600)
+            write(certificate, made.certificate, 0o644)
+        return made
+
+
+@contextmanager
+def locked(folder, *, writes):
+    """The folder, held for one process; hosts are handled side by side, and there is one authority."""
+    if not writes and not folder.exists():
+        yield folder
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield folder
+
+
+def read(path):
+    """The bytes of a file of the controller."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", remedy="correct the path or its mode") from error
+
+
+def write(path, content, mode):
+    """Write beside the place, then rename: a killed run leaves the old file or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".ionman-")
+    with os.fdopen(handle, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(path)
+
+
+def certificates(bundle):
+    """The single certificates of a PEM bundle."""
+    blocks = (block.partition(b"-----BEGIN CERTIFICATE-----") for block in bundle.split(END)[:-1])
+    return [begin + body + END + b"\n" for _, begin, body in blocks]

@@ -1,0 +1,212 @@
+"""Install packages at exact versions, from a signed repository that is proven before anything on the host changes."""
+
+DOCUMENTATION = """
+module: ionman_packages
+short_description: Packages at the versions that are asked for, from a repository that is proven first
+description:
+  - Files (source, keyring, pinning) are tried in a folder of their own; only when apt accepts the repository they land.
+  - An unsigned, altered, expired or unreachable repository fails the task and leaves the host as it was.
+  - Only our source is updated. The other sources of the host are updated once when a dependency cannot be found.
+options:
+  packages:
+    description: "What to install: names, any installed version of which is right, or C({name, version}); the version
+      with or without Debian's revision."
+    type: list
+    elements: raw
+    default: []
+  tools:
+    description: Packages of the repository that follow the one version that it has.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: What makes apt know the repository, by path; the one that ends in .sources is the source.
+    type: dict
+    default: {}
+  keep:
+    description: Installed releases of an application that stay, besides those in use; 0 leaves all.
+    type: int
+    default: 0
+  lock_timeout:
+    description: Seconds to wait for another apt or dpkg.
+    type: int
+    default: 120
+"""
+
+import os
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.ionman_apt import SHORT, STRICT, Host, Repository, parts
+from ansible.module_utils.ionman_files import Wanted
+from ansible.module_utils.ionman_words import complaints, fits, refusal
+
+
+def resolve(host, wanted, installed, offers, url):
+    """[package=version] for apt; fails for a package or version that the repository should have and has not."""
+    arguments = []
+    for name, version in wanted:
+        versions = offers.get(name)
+        if versions is None:
+            if parts(name)[1] and offers:
+                like = sorted(other for other in offers if parts(other)[0] == parts(name)[0])
+                host.fail(
+                    "%s has no package %s (of this application it has: %s)" % (url, name, ", ".join(like) or "nothing"),
+                    "correct the version in the inventory, or build and publish that release: playbooks deb and repo",
+                )
+            arguments.append(name + ("=%s" % version if version else ""))
+            continue
+        right = [one for one in versions if fits(version, one)]
+        if not right:
+            host.fail(
+                "%s has no version %s of %s (it has: %s)" % (url, version, name, ", ".join(versions)),
+                "correct the version in the inventory, or build and publish that release: playbooks deb and repo",
+            )
+        if installed.get(name) != right[0]:
+            arguments.append("%s=%s" % (name, right[0]))
+    return arguments
+
+
+def obsolete(host, installed, names, keep):
+    """The releases of our applications beyond the last `keep` that nothing uses and nobody asks for by `names`."""
+    ours = {}
+    for package in installed:
+        app, release = parts(package)
+        if release and os.path.exists("/opt/%s/%s/build.json" % (app, release)):
+            ours.setdefault(app, []).append(package)
+    found = []
+    for members in ours.values():
+        members.sort(key=lambda package: _order(parts(package)[1]), reverse=True)
+        found += [package for package in members[keep:] if package not in names and not host.in_use(package)]
+    return sorted(found) if keep else []
+
+
+def _order(release):
+    """Newest last; a release candidate before its release."""
+    return [(0, int(part), "") if part.isdigit() else (-1, 0, part) for part in re.findall(r"\d+|[a-z]+", release)] + [(0, -1, "")]
+
+
+def install(host, arguments, timeout):
+    """Fetch everything, then unpack: what is altered on the way is refused before dpkg begins."""
+    common = ["apt-get", "-y", "--no-install-recommends", "--allow-downgrades", "--no-remove", *SHORT]
+    common += ["-o", "DPkg::Lock::Timeout=%d" % timeout, "-o", "Dpkg::Options::=--force-confold", "install"]
+    status, text = host.run(*common, "--download-only", *arguments)
+    if status:  # perhaps a dependency of Debian's that this host has no list of yet
+        updated, update = host.run("apt-get", *SHORT, *STRICT, "update")
+        if not updated:
+            status, text = host.run(*common, "--download-only", *arguments)
+        else:
+            text += update
+    if status:
+        return text
+    status, text = host.run(*common, *arguments)
+    if status:
+        host.module.fail_json(
+            msg="apt could not install %s. Run the deploy again when this is put right: it finishes what dpkg began.\n%s"
+            % (", ".join(arguments), "\n".join(complaints(text)) or text[-800:])
+        )
+    return None
+
+
+def converge(module, host, files, wanted, installed, url):  # noqa: PLR0913
+    """Prove the repository, let its files land, install; put everything back when apt refuses a package.
+
+    Returns what apt installs (or would), as package=version.
+    """
+    timeout = module.params["lock_timeout"]
+    repository = Repository(host, {file.path: file.content.decode() for file in files}, timeout) if files else None
+    landed, before = [], {file.path: file.current() for file in files}
+    try:
+        refused = repository.try_out() if repository else None
+        if refused and module.check_mode and refused[0] == "unreachable":
+            module.warn("The repository %s cannot be reached, so nothing of it is proven." % url)
+            return resolve(host, wanted, installed, {}, url)
+        if refused:
+            host.fail("The repository %s is %s" % (url, refused[0]), refused[1][0].upper() + refused[1][1:], refused[2])
+        arguments = resolve(host, wanted, installed, repository.offers() if repository else {}, url)
+        if module.check_mode:
+            return arguments
+        for file in files:
+            file.land()
+        landed = repository.land_lists() if repository else []
+        trouble = install(host, arguments, timeout) if arguments else None
+        if trouble is not None:
+            for file in files:
+                file.restore(before[file.path])
+            for path in landed:
+                os.unlink(path)
+            host.fail("apt refuses %s" % ", ".join(arguments), refusal(trouble)[1].capitalize(), trouble)
+        return arguments
+    finally:
+        if repository:
+            repository.close()
+
+
+def read_packages(module):
+    """[(name, version)] of the option `packages`; no version: any."""
+    found = []
+    for package in module.params["packages"]:
+        fields = package if isinstance(package, dict) else {"name": str(package)}
+        if not fields.get("name") or set(fields) - {"name", "version"}:
+            module.fail_json(msg="%r is no package: write a name, or {name: NAME, version: VERSION}" % (package,))
+        found.append((str(fields["name"]), str(fields.get("version") or "")))
+    return found
+
+
+def main():
+    """Compare, then act."""
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {"type": "list", "elements": "raw", "default": []},
+            "tools": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "dict", "default": {}},
+            "keep": {"type": "int", "default": 0},
+            "lock_timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    host = Host(module)
+    tools = [(name, "") for name in module.params["tools"]]
+    packages = read_packages(module)
+    files = [Wanted(path, text.encode()) for path, text in module.params["files"].items()]
+    interrupted = host.interrupted()
+    if interrupted and not module.check_mode:
+        host.finish()
+    installed = host.installed()
+    missing = [(name, version) for name, version in packages if name not in installed or not fits(version, installed[name])]
+    diff = [difference for file in files if (difference := file.difference())]
+    keyless = [file.path for file in files if not file.content.strip()]
+    arguments = [name for name, _ in missing]
+    if keyless and not module.check_mode:
+        host.fail("%s would be empty" % keyless[0], "Deploy the repository first: playbooks/repo.yml makes its key and CA.")
+    if keyless:
+        module.warn("The repository has no key or CA yet, so it was not asked: a deploy makes them.")
+    elif missing or tools or diff:
+        url = " ".join(re.findall(r"^URIs: *(\S+)", "\n".join(module.params["files"].values()), re.MULTILINE))
+        arguments = converge(module, host, files, missing + tools, installed, url)
+    old = obsolete(host, installed, {name for name, _ in packages}, module.params["keep"])
+    if old and not module.check_mode:
+        status, text = host.run("dpkg", "--purge", *old)
+        if status:
+            module.fail_json(msg="dpkg could not remove %s:\n%s" % (", ".join(old), text))
+    asked = dict(argument.partition("=")[::2] for argument in arguments)
+    after = {**installed, **asked} if module.check_mode else host.installed()
+    names = sorted({name for name, _ in packages + tools} | set(old))
+    before_text, after_text = (_listing(names, have) for have in (installed, {k: after[k] for k in after if k not in old}))
+    if before_text != after_text:
+        diff.append({"before_header": "packages", "after_header": "packages", "before": before_text, "after": after_text})
+    module.exit_json(
+        changed=bool(interrupted or arguments or diff),
+        diff=diff,
+        packages={name: after[name] for name in names if name in after},
+        removed=old,
+    )
+
+
+def _listing(names, have):
+    """One line for each package that is there."""
+    return "".join("%s %s\n" % (name, have[name] or "(new)") for name in names if name in have)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""systemd units that are checked before they land, started and enabled."""
+
+DOCUMENTATION = """
+module: ionman_units
+short_description: systemd units, checked, landed, enabled and started in one step
+description:
+  - Each unit passes C(systemd-analyze verify) before any of them lands. A running unit whose file changed is restarted.
+options:
+  units:
+    description: The text of each unit by its name.
+    type: dict
+    required: true
+  started:
+    description: The units that are to be enabled and running.
+    type: list
+    elements: str
+    required: true
+  stopped:
+    description: Units of others that are to be disabled and stopped.
+    type: list
+    elements: str
+    default: []
+"""
+
+import os
+import shutil
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.ionman_files import Wanted
+
+FOLDER = "/etc/systemd/system"
+
+
+def verify(module, units):
+    """Fail the task with systemd's words when a unit is not right."""
+    root = tempfile.mkdtemp(prefix="ionman-units-")
+    try:
+        paths = [os.path.join(root, name) for name in units]
+        for path, text in zip(paths, units.values()):
+            with open(path, "w") as file:
+                file.write(text)
+        status, out, err = module.run_command(["systemd-analyze", "verify", "--man=no", *paths])
+        if status:
+            module.fail_json(msg="systemd refuses these units; nothing was changed:\n%s" % (out + err).replace(root, FOLDER))
+    finally:
+        shutil.rmtree(root)
+
+
+def states(module, units):
+    """How many of enabled and running hold for each unit: 0, 1 or 2."""
+
+    def holds(question, unit):
+        return module.run_command(["systemctl", "--quiet", question, unit])[0] == 0
+
+    return {unit: holds("is-enabled", unit) + holds("is-active", unit) for unit in units}
+
+
+def act(module, steps):
+    """Run systemctl for each of `steps`; fails the task with what the journal says."""
+    for step in steps:
+        status, out, err = module.run_command(["systemctl", *step])
+        if status:
+            units = ["-u%s" % unit for unit in step if "." in unit]
+            told = module.run_command(["journalctl", "--no-pager", "-n", "8", "-o", "cat", *units])[1]
+            module.fail_json(msg="systemctl %s ended with status %d:\n%s%s" % (" ".join(step), status, out + err, told))
+
+
+def main():
+    """Compare, then act."""
+    module = AnsibleModule(
+        argument_spec={
+            "units": {"type": "dict", "required": True},
+            "started": {"type": "list", "elements": "str", "required": True},
+            "stopped": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    units, started = module.params["units"], module.params["started"]
+    files = [Wanted(os.path.join(FOLDER, name), text.encode()) for name, text in units.items()]
+    differences = [(file, difference) for file in files if (difference := file.difference())]
+    waiting = [unit for unit, state in states(module, started).items() if state < 2]
+    running = [unit for unit, state in states(module, module.params["stopped"]).items() if state > 0]
+    if not module.check_mode and (differences or waiting or running):
+        verify(module, units)
+        for file, _ in differences:
+            file.land()
+        changed = [os.path.basename(file.path) for file, _ in differences]
+        restart = [unit for unit in started if unit in changed and unit not in waiting]
+        steps = {"daemon-reload": [], "disable --now": running, "enable --now": waiting, "restart": restart}
+        act(module, [[*words.split(), *names] for words, names in steps.items() if names or words == "daemon-reload"])
+    text = {when: "".join("%s\n" % unit for unit in found) for when, found in (("before", running), ("after", waiting))}
+    diff = [difference for _, difference in differences]
+    if waiting or running:
+        diff.append({"before_header": "running", "after_header": "running", **text})
+    module.exit_json(changed=bool(diff), diff=diff)
+
+
+if __name__ == "__main__":
+    main()
