@@ -136,29 +136,26 @@ def _end(*_: object) -> None:
 
 def relay(source: int, logger: Logger, backlog: Backlog) -> None:
     """Hand on from the descriptor `source` until it ends."""
-    reading = True
-    while reading or len(backlog):
+    while True:
         logger.ensure()
         sinks = [logger.pipe] if logger.pipe is not None and len(backlog) else []
-        ready, writable, _ = select.select([source] if reading else [], sinks, [], PAUSE)
+        ready, writable, _ = select.select([source], sinks, [], PAUSE)
         if ready:
             data = os.read(source, CHUNK)
-            backlog.add(data)
             if not data:
-                reading = False
-                backlog.finish()
+                return
+            backlog.add(data)
         if writable:
             backlog.taken(logger.write(backlog.peek()))
-        if not reading and not writable:
-            return  # the input has ended and the logger takes no more
 
 
 def flush(logger: Logger, backlog: Backlog) -> None:
     """Hand on what waits, for as long as `PATIENCE` allows."""
     backlog.finish()
     deadline = time.monotonic() + PATIENCE
-    while len(backlog) and logger.pipe is not None and time.monotonic() < deadline:
-        if select.select([], [logger.pipe], [], 0.1)[1]:
+    while len(backlog) and time.monotonic() < deadline:
+        logger.ensure()
+        if select.select([], [logger.pipe] if logger.pipe is not None else [], [], 0.1)[1]:
             backlog.taken(logger.write(backlog.peek()))
 
 
@@ -170,7 +167,7 @@ def main(command: Sequence[str]) -> int:
         relay(0, logger, backlog)
     except Ended:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        flush(logger, backlog)
+    flush(logger, backlog)
     logger.close(PATIENCE)
     return 0
 
