@@ -52,10 +52,13 @@ class Standing:
             socket = network.connect(self.lab.namespace, address, 22, timeout=5)
         except OSError as error:
             raise Unavailable(
-                f"{host} of lab {self.lab.name} does not answer: {error}", remedy="ionman lab up"
+                f"{host} of lab {self.lab.name} does not answer: {error}", remedy=f"ionman lab up {self.lab.name}"
             ) from error
         # The socket was made inside; the ProxyCommand of the configuration would be a process for each connection.
-        config = fabric.Config(runtime_ssh_path=str(ssh.directory(self.lab) / "config"))
+        config = fabric.Config(
+            overrides={"run": {"in_stream": False}},  # nothing on a host reads this terminal
+            runtime_ssh_path=str(ssh.directory(self.lab) / "config"),
+        )
         connection = fabric.Connection(host, config=config, gateway=False, connect_kwargs={"sock": socket})
         connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         connection.client.load_host_keys(str(ssh.directory(self.lab) / "known_hosts"))
