@@ -42,8 +42,9 @@ class ActionModule(ActionBase):
             done = self._publish(todo, arguments, task_vars)
             if done.get("failed"):
                 return done
+        new_key = self._keep_key(done["key"])
         return {
-            "changed": found["changed"] or bool(todo.include or todo.remove) or self._keep_key(done["key"]),
+            "changed": found["changed"] or bool(todo.include or todo.remove) or new_key,
             "diff": found["diff"] + _difference(found["present"], after),
             "fingerprint": done["fingerprint"],
             "packages": [deb.label for deb in after],

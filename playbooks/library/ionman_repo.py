@@ -175,14 +175,12 @@ def main():
             repository.reprepro("export")
     shown = [("signing key", keyless), ("signature", stale), *((path, True) for path, _ in folders)]
     diff += [{"before_header": what, "after_header": what, "before": "", "after": "new\n"} for what, new in shown if new]
-    has_key = os.path.isdir(repository.home)
-    module.exit_json(
-        changed=bool(diff),
-        diff=diff,
-        present=repository.present(),
-        fingerprint=repository.fingerprint() if has_key else "",
-        key=repository.run("gpg", "--batch", "--armor", "--export-options", "export-minimal", "--export") if has_key else "",
-    )
+    answer = {"changed": bool(diff), "diff": diff, "present": repository.present(), "fingerprint": "", "key": ""}
+    if os.path.isdir(repository.home):
+        answer["fingerprint"] = repository.fingerprint()
+        answer["key"] = repository.run("gpg", "--batch", "--armor", "--export-options", "export-minimal", "--export")
+        repository.run("gpgconf", "--kill", "all")
+    module.exit_json(**answer)
 
 
 if __name__ == "__main__":
