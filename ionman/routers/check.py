@@ -118,9 +118,8 @@ def _account(account: Entry, path: str, name: str) -> Iterator[Problem]:
     remedy = "letters, digits and _.@-, up to 128"
     yield from _matches(f"{path}.{name}", account[name], shape.USER, "a user's name", remedy)
     if ("password" in account) == ("key" in account):
-        yield Problem(
-            path, f"{account[name]} has {'both' if 'key' in account else 'neither'} password and key", "give one"
-        )
+        found = "both password and key" if "key" in account else "neither password nor key"
+        yield Problem(path, f"{account[name]} has {found}", "give one of them")
     if account.get("password") == "":
         yield Problem(f"{path}.password", "is empty", "give one, from the vault")
     if "key" in account and not shape.PUBLIC_KEY.fullmatch(account["key"]):

@@ -1,0 +1,182 @@
+"""The router's configuration and the check of its description: pure, by the cases in tests/cases/router."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ionman.errors import ConfigurationError
+from ionman.router import check, node
+from ionman.routers.credential import salt_for, scram
+from ionman.routers.permission import Permission, exact, prefix, settle
+
+CASES = Path(__file__).parents[1] / "cases" / "router"
+SALT = b"a salt secret for tests only"
+
+
+def description() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((CASES / "description.yml").read_text())
+    return read
+
+
+def changed(at: str, value: Any) -> dict[str, Any]:
+    """The description with the place `at` (`realms[0].users[1].role`) set to `value`; `~gone` takes it out."""
+    whole = description()
+    *way, last = [int(part) if part.isdigit() else part for part in re.findall(r"\w+", at)]
+    place: Any = whole
+    for part in way:
+        place = place[part]
+    if value == "~gone":
+        del place[last]
+    else:
+        place[last] = value
+    return whole
+
+
+def rendered(router: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]], dict[str, Any]]:
+    """The transport, realm -> role -> permissions by URI, and the principals of a node."""
+    worker = node(router, SALT)["workers"][0]
+    realms = {
+        realm["name"]: {role["name"]: {entry["uri"]: entry for entry in role["permissions"]} for role in realm["roles"]}
+        for realm in worker["realms"]
+    }
+    transport = worker["transports"][0]
+    auth = transport["paths"]["ws"]["auth"]
+    return transport, realms, auth["scram"]["principals"] | auth.get("cryptosign", {"principals": {}})["principals"]
+
+
+def actions(entry: dict[str, Any]) -> set[str]:
+    return {action for action, allowed in entry["allow"].items() if allowed}
+
+
+def test_the_description_of_the_cases_is_accepted() -> None:
+    assert check(description()) == []
+
+
+@pytest.mark.parametrize(
+    "case", yaml.safe_load((CASES / "problems.yml").read_text()), ids=lambda case: case["says"][:60]
+)
+def test_a_fault_is_named_with_its_place(case: dict[str, Any]) -> None:
+    router = changed(case["at"], case["value"])
+    problems = [str(problem) for problem in check(router)]
+    assert any(problem.startswith(case["says"]) for problem in problems), problems
+    with pytest.raises(ConfigurationError, match=re.escape(case["says"])):
+        node(router, SALT)
+
+
+def test_a_problem_never_shows_a_secret() -> None:
+    router = changed("realms[0].users[0].key", "k3y-secret")
+    router["realms"][0]["users"][1]["password"] = ["s3cret"]
+    router["realms"][0]["users"][1]["pass"] = "s3cret"
+    assert "s3cret" not in str([str(problem) for problem in check(router)])
+
+
+def test_several_faults_are_all_named() -> None:
+    router = changed("realms[0].users[0].role", "nobody")
+    router["services"][0]["realm"] = "nowhere"
+    assert len(check(router)) == 2
+
+
+def test_the_same_description_gives_the_same_bytes_and_another_salt_others() -> None:
+    assert json.dumps(node(description(), SALT)) == json.dumps(node(description(), SALT))
+    assert node(description(), SALT) != node(description(), b"another salt secret")
+    with pytest.raises(ConfigurationError, match="shorter than 16"):
+        node(description(), b"short")
+
+
+def test_no_password_is_in_the_node() -> None:
+    assert "-password" not in json.dumps(node(description(), SALT))
+
+
+def test_the_transport_has_tls_limits_deadlines_and_no_json_and_no_anonymous() -> None:
+    transport, _, principals = rendered(description())
+    assert transport["endpoint"]["tls"] == {
+        "key": "/etc/ionman/tls/router.key",
+        "certificate": "/etc/ionman/tls/router.pem",
+        "chain_certificates": ["/etc/ionman/tls/intermediate.pem"],
+    }
+    websocket = transport["paths"]["ws"]
+    assert websocket["serializers"] == ["cbor", "msgpack"]
+    assert set(websocket["auth"]) == {"scram", "cryptosign"}
+    options = websocket["options"]
+    assert "https://router.example.org:8443" in options["allowed_origins"]
+    assert not [origin for origin in options["allowed_origins"] if "*" in origin]
+    wanted = {"open_handshake_timeout", "close_handshake_timeout", "auto_ping_interval", "auto_ping_timeout"}
+    assert all(options[name] >= 1000 for name in wanted)
+    assert (options["allow_null_origin"], options["show_server_version"]) == (False, False)
+    assert "compression" not in options
+    assert transport["max_connections"] <= 5000
+    assert principals["query"] == {
+        "authorized_keys": ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"],
+        "realm": "ionman",
+        "role": "service_query_2",
+    }
+
+
+def test_a_service_may_register_just_what_it_declares() -> None:
+    _, realms, principals = rendered(description())
+    demo = realms["ionman"]["service_demo"]
+    registering = {uri for uri, entry in demo.items() if "register" in actions(entry)}
+    assert registering == {"app.demo.method1", "app.get", "ionman.service.demo."}
+    assert actions(demo["app.demo.news"]) == {"publish", "subscribe", "call"}
+    assert principals["demo"]["role"] == "service_demo"
+
+
+def test_who_calls_is_always_disclosed() -> None:
+    _, realms, _ = rendered(description())
+    entries = [entry for roles in realms.values() for role in roles.values() for entry in role.values()]
+    assert all(entry["disclose"] == {"caller": True, "publisher": True} for entry in entries)
+
+
+def test_only_ops_has_the_meta_api() -> None:
+    _, realms, _ = rendered(description())
+    holders = {name for roles in realms.values() for name, role in roles.items() if any("wamp" in uri for uri in role)}
+    assert holders == {"ops", "ops_other"}
+
+
+def test_a_role_of_two_realms_has_two_names_on_the_router() -> None:
+    _, realms, principals = rendered(description())
+    assert set(realms["other"]) == {"client_other", "ops_other"}
+    assert (principals["alice"]["role"], principals["oscar"]["role"]) == ("client", "client_other")
+
+
+def test_an_exact_permission_hides_neither_what_covers_it_nor_what_is_longer() -> None:
+    # Crossbar applies the longest entry alone: app.get would hide the right to call it, and refuse app.get_all.
+    entries = settle([*exact(["app.get"], "register"), prefix("app.", "call")], ["app.get", "app.get_all", "app.x"])
+    assert entries == [
+        Permission("app.", True, frozenset({"call"})),
+        Permission("app.get", False, frozenset({"call", "register"})),
+        Permission("app.get_all", False, frozenset({"call"})),
+    ]
+
+
+def test_a_longer_prefix_has_the_rights_of_the_shorter() -> None:
+    entries = settle([prefix("app.", "call"), prefix("app.demo.", "subscribe"), prefix("app.demo.", "publish")], [])
+    assert entries[1] == Permission("app.demo.", True, frozenset({"call", "subscribe", "publish"}))
+
+
+@pytest.mark.filterwarnings("ignore:'crypt' is deprecated:DeprecationWarning")  # passlib, which Autobahn imports
+def test_the_credential_is_what_autobahn_derives() -> None:
+    from autobahn.wamp.auth import derive_scram_credential  # noqa: PLC0415 - inside the filter
+
+    theirs = derive_scram_credential("a@example.org", "päss", b"0123456789abcdef")
+    theirs.pop("email", None)
+    assert scram("päss", b"0123456789abcdef", passes=4096, memory=512) == theirs
+
+
+def test_each_user_has_a_salt_of_its_own() -> None:
+    salts = {salt_for(SALT, realm, user) for realm in ("a", "b") for user in ("x", "y")}
+    assert (len(salts), {len(salt) for salt in salts}) == (4, {16})
+
+
+def test_an_address_of_version_6_listens_as_such() -> None:
+    transport, _, _ = rendered(changed("address", "::"))
+    assert transport["endpoint"]["version"] == 6
+
+
+def test_the_hosts_own_keys_are_let_pass() -> None:
+    assert check(copy.deepcopy(description()) | {"version": "26.10.1", "ready_timeout": 60.0}) == []
