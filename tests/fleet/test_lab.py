@@ -69,7 +69,7 @@ def test_a_second_up_does_nothing_and_is_quick(lab: Standing) -> None:
 
 
 def test_ansible_reaches_every_host(lab: Standing) -> None:
-    command = [Path(sys.executable).with_name("ansible"), "-i", "inventory/lab", "all", "-m", "ping"]
+    command = [str(Path(sys.executable).with_name("ansible")), "-i", "inventory/lab", "all", "-m", "ping"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("pong") == 4
@@ -240,7 +240,7 @@ def test_down_twice(lab: Standing, other: str) -> None:
 
 def test_inventory_without_a_lab_says_what_to_do(other: str) -> None:
     environment = {**os.environ, "IONMAN_LAB": other}
-    command = [ROOT / "inventory/lab/lab.py", "--list"]
+    command = [str(ROOT / "inventory/lab/lab.py"), "--list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 69
     assert done.stderr == f"inventory/lab: there is no lab {other}\n  ionman lab up {other}\n"
