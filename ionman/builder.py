@@ -179,7 +179,7 @@ class _Work:
         for path in (*(venv / name for name in LEFTOVERS), *(venv / "bin").glob("*activate*")):
             path.unlink(missing_ok=True)
         for path in (*venv.rglob("uv_cache.json"), *venv.rglob("direct_url.json")):
-            path.unlink()
+            _forget(path)
         shutil.copy(PACKAGING / "compile.py", self.inputs / "compile.py")
         self.run("/usr/bin/python3", "/build/in/compile.py", str(SLICES), self.job.package.prefix)
 
@@ -194,8 +194,8 @@ class _Work:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(f"{package.prefix}/{inside}")
         templates = {path.name: path.read_text() for path in (PACKAGING / "deb").iterdir() if path.is_file()}
-        size = sum(path.lstat().st_size // 1024 + 1 for path in stage.rglob("*"))
-        facts_of_build = deb.Build(self.job.epoch, size, self.job.origin.line(package))
+        size = sum(1 if path.is_dir() else -(-path.lstat().st_size // 1024) for path in stage.rglob("*"))
+        facts_of_build = deb.Build(self.job.epoch, size, self.job.origin.lines(package))
         for path, file in deb.files(package, templates, facts_of_build).items():
             _write(stage / path, file)
         _settle(stage)
@@ -204,6 +204,15 @@ class _Work:
             *("/build/package", f"/build/out/{package.file}"),
         )
         return self.outputs / package.file
+
+
+def _forget(path: Path) -> None:
+    """Remove a file of a .dist-info folder that names times and places of the build, and its line in RECORD."""
+    record = path.with_name("RECORD")
+    name = f"{path.parent.name}/{path.name},"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(line for line in lines if not line.startswith(name)))
+    path.unlink()
 
 
 def _write(place: Path, file: deb.File) -> None:

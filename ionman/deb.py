@@ -81,13 +81,13 @@ class File:
 
 @dataclass(frozen=True)
 class Build:
-    """What only the build knows: its time in seconds since 1970, the size in KiB (Debian policy 5.6.20), and one line
-    that says what it was built from.
+    """What only the build knows: its time in seconds since 1970, the size in KiB (Debian policy 5.6.20), and what it
+    was built from, in lines for people.
     """
 
     epoch: int
     installed_size: int
-    origin: str
+    origin: tuple[str, ...]
 
 
 def app_name(repository: str) -> str:
@@ -206,11 +206,11 @@ class Origin:
         """The digest that stands for all of it: a release's bytes hold its lock."""
         return self.digest or self.lock
 
-    def line(self, package: Package) -> str:
-        """One line for the changelog."""
+    def lines(self, package: Package) -> tuple[str, ...]:
+        """What the changelog says."""
         if self.repository:
-            return f"Built from {self.repository} {self.tag}, {self.digest}"
-        return f"Built from the lock of {package.app}"
+            return (f"Built from {self.repository} {self.tag}", self.digest)
+        return (f"Built from the lock of {package.app}", self.lock)
 
 
 def provenance(package: Package, origin: Origin, ionman: str, declared: Mapping[str, Any]) -> dict[str, Any]:

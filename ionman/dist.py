@@ -158,7 +158,12 @@ class _Dist:
         there = standing(job.package, job.origin.inputs, self.state.output)
         if there is None and self.check:
             return Outcome(job.package.name, job.package.version, True, None, None)
-        return self._outcome(there or build(job, self.state.output, self.tell))
+        built = there or build(job, self.state.output, self.tell)
+        if not job.package.side_by_side:  # a newer one takes the place of an older one, here as on the hosts
+            for older in self.state.output.glob(f"{job.package.name}_*_{job.package.architecture}.*"):
+                if older.stem != built.path.stem:
+                    older.unlink()
+        return self._outcome(built)
 
     def _outcome(self, built: Built) -> Outcome:
         return Outcome(built.package.name, built.package.version, built.fresh, str(built.path), built.digest)

@@ -188,7 +188,6 @@ class GitHub:
             ) from error
         if total and done != total:
             raise Unavailable(f"{what}: the download has {done} of {total} bytes", remedy="run the same command again")
-        self.progress(f"{what}: {_amount(done, done)}")
         return f"sha256:{sha.hexdigest()}"
 
     @contextmanager

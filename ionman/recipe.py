@@ -19,6 +19,7 @@ from ionman.unpack import Tree
 
 TOOLS = ("ionman", "crossbar")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+UNKNOWN = 1767225600  # 2026-01-01, for files whose time nobody knows
 # What the content of the package `ionman` depends on, besides the lock.
 SOURCES = ("ionman", "IonmanClass.py", "pyproject.toml", "packaging")
 
@@ -45,7 +46,8 @@ def tool(name: str, wheel: Path) -> Job:
         number, revision = version(names[recipe["version_from"]]), ""
     package = deb.package(recipe, recipe["app"], number, architecture=architecture, revision=revision)
     origin = deb.Origin(lock=digest(lock))
-    return Job(package, lock, _changed(), origin, wheel=wheel if package.wheel else None)
+    epoch = _changed(*(SOURCES if package.wheel else (f"packaging/{name}", "packaging/locks")))
+    return Job(package, lock, epoch, origin, wheel=wheel if package.wheel else None)
 
 
 def application_package(repository: str, tag: str, app: str = "") -> deb.Package:
@@ -93,14 +95,14 @@ def _revision(content: str) -> str:
 def _newest() -> int:
     changed = _git("status", "--porcelain", "--untracked-files=all", "--no-renames", "--", *SOURCES).splitlines()
     times = [int(path.stat().st_mtime) for line in changed if (path := TREE / line[3:].strip('"')).is_file()]
-    return max(times, default=_changed())
+    return max(times, default=_changed(*SOURCES))
 
 
-def _changed() -> int:
-    """The time of the last commit, in seconds since 1970; of pyproject.toml where there is no git."""
+def _changed(*paths: str) -> int:
+    """The time of the last commit that changed `paths`, in seconds since 1970; a fixed one where there is no git."""
     if (TREE / ".git").exists():
-        return int(_git("log", "-1", "--format=%ct"))
-    return int((TREE / "pyproject.toml").stat().st_mtime)
+        return int(_git("log", "-1", "--format=%ct", "--", *paths) or UNKNOWN)
+    return UNKNOWN
 
 
 def _stamp(seconds: int) -> str:
