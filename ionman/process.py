@@ -93,6 +93,13 @@ def start(
         raise NotPossible(f"{command[0]} cannot be started: {error.strerror}", remedy="install it") from error
 
 
+def launch(command: Sequence[str | Path], *, cwd: Path | None = None) -> int:
+    """Start `command` in a session of its own, to outlive this process, with no output; returns its process id."""
+    child = start(command, cwd=cwd)
+    child.returncode = 0  # it is not waited for: Popen would warn of a child that still runs
+    return child.pid
+
+
 def stream(
     command: Sequence[str | Path],
     on_line: Callable[[str], None],

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,8 @@ class Local:
         supervisor.remove(self.layout, names)
         if pid := self._svscan_pid():
             os.kill(pid, signal.SIGTERM)
+        while self._svscan_pid():
+            time.sleep(0.1)
         shutil.rmtree(self.root)
         return True
 
@@ -145,8 +148,7 @@ class Local:
         if self._svscan_pid():
             return False
         self.tell(f"starting svscan on {self.layout.scanned}")
-        child = process.start(["svscan", self.layout.scanned], cwd=self.root)
-        write(self.root / "svscan.pid", str(child.pid))
+        write(self.root / "svscan.pid", str(process.launch(["svscan", self.layout.scanned], cwd=self.root)))
         return True
 
     def _port(self) -> int:

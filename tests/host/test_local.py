@@ -30,10 +30,7 @@ def _processes_of(place: Path) -> list[str]:
     return [command.decode(errors="replace") for command in commands if str(place).encode() in command]
 
 
-@pytest.mark.parametrize("stage", ["_certificates", "_svscan", "_services"])
-def test_an_interrupted_start_is_finished_by_the_next(
-    tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_start_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     local = Local(tmp_path / "local", lambda _: None)
 
     def interrupted(*_: object) -> bool:
@@ -41,7 +38,7 @@ def test_an_interrupted_start_is_finished_by_the_next(
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(Local, stage, interrupted)
+            patch.setattr(Local, "_services", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 local.up()
         assert dict(local.up().lines)["call"].count("demo.") >= INSTANCES
