@@ -59,7 +59,10 @@ def _cgroups() -> str:
 def _namespaces() -> str:
     """Try what a host needs: namespaces, and an overlay on the file system that keeps the labs."""
     place.STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix=".try-", dir=place.STATE) as name:
+    for old in place.STATE.glob(".try-*"):  # a kill can leave one
+        if not Path("/proc", old.name.split("-")[1]).exists():
+            shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(prefix=f".try-{os.getpid()}-", dir=place.STATE) as name:
         lower, upper, work, target = (Path(name) / part for part in ("lower", "upper", "work", "root"))
         for path in (lower, upper, work, target):
             path.mkdir()
