@@ -1,0 +1,101 @@
+"""`ionman router render|check FILE`: Crossbar's configuration from a description, and what is wrong with one."""
+
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from ionman import process
+from ionman.errors import CommandFailed, ConfigurationError
+from ionman.router import Problem, check, node
+from ionman.routers.files import look
+
+CROSSBAR_SECONDS = 60.0
+FILE = click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
+
+
+@click.group(short_help="Render or check a router's configuration.")
+def router() -> None:
+    """Render or check a router's configuration from its description in the inventory (docs/router.md).
+
+    FILE is YAML or JSON, `-` is standard input: the description, or a host's desired state with a section `router`.
+    """
+
+
+@router.command()
+@FILE
+@click.option("--salt-file", type=click.Path(path_type=Path), metavar="FILE", help="The router host's salt secret.")
+def render(file: Path, salt_file: Path | None) -> None:
+    """Print Crossbar's configuration for the description in FILE."""
+    described = _read(file)
+    if salt_file:
+        salt = _bytes(salt_file)
+    else:
+        salt = secrets.token_bytes(32)
+        print("ionman: without --salt-file the credentials are new each time", file=sys.stderr)
+    print(json.dumps(node(described, salt), indent=2))
+
+
+@router.command("check")
+@FILE
+@click.option("--files", is_flag=True, help="Look at the TLS files too; for use on the router's host.")
+@click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="With --files: must lead to these (PEM).")
+@click.option("--crossbar", metavar="PROGRAM", help="Ask this Crossbar too  [default: crossbar, if it is in PATH].")
+def check_(file: Path, files: bool, ca: Path | None, crossbar: str | None) -> None:
+    """Say what is wrong with the description in FILE, each with its place and what to do; exit status 78 then."""
+    described = _read(file)
+    problems = check(described)
+    if not problems and files:
+        problems = look(described, ca)
+    if problems:
+        raise ConfigurationError("\n".join([_count(problems), *(f"  {problem}" for problem in problems)]))
+    program = crossbar or shutil.which("crossbar")
+    if program:
+        _ask_crossbar(program, described)
+    looked = ["the description", *(["its files"] if files else []), *(["Crossbar"] if program else [])]
+    print(f"no problem found by {', '.join(looked)}")
+
+
+def _count(problems: list[Problem]) -> str:
+    return "1 problem:" if len(problems) == 1 else f"{len(problems)} problems:"
+
+
+def _ask_crossbar(program: str, described: Mapping[str, Any]) -> None:
+    """`crossbar check` of what would be rendered: in a folder that only this user reads, for it holds credentials."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.json")
+        path.write_text(json.dumps(node(described, secrets.token_bytes(32))))
+        try:
+            process.run([program, "check", "--cbdir", folder, "--config", path], timeout=CROSSBAR_SECONDS)
+        except CommandFailed as error:
+            raise ConfigurationError(f"Crossbar refuses the configuration:\n{error.output.strip()}") from error
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    text = sys.stdin.read() if str(file) == "-" else _bytes(file).decode(errors="replace")
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        # The text is not repeated: it may hold secrets.
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        raise ConfigurationError(f"{where}: is neither YAML nor JSON", remedy="correct the line") from error
+    if isinstance(found, dict) and isinstance(found.get("router"), dict):
+        found = found["router"]
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file}: holds no description of a router", remedy="see docs/router.md")
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", remedy="look at its name") from error

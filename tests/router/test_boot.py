@@ -1,6 +1,0 @@
-from tests.crossbar import Crossbar
-
-
-def test_the_router_answers(router: Crossbar) -> None:
-    assert router.answers()
-    assert router.registrations() == {}

@@ -1,0 +1,99 @@
+"""What the router's transport refuses: other origins, other serialisers, half-sent requests, big messages."""
+
+import socket
+import ssl
+import time
+
+import cbor2
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
+
+from ionman.router import HTTP_TIMEOUT_S, MAX_MESSAGE_SIZE
+from tests.crossbar import Crossbar
+
+CBOR = Subprotocol("wamp.2.cbor")
+
+
+def context(router: Crossbar) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(router.ca))
+
+
+def opens(router: Crossbar, origin: str | None = None, subprotocol: Subprotocol = CBOR) -> bool:
+    url = f"wss://{router.address}/ws"
+    try:
+        with connect(
+            url,
+            ssl=context(router),
+            origin=Origin(origin) if origin else None,
+            subprotocols=[subprotocol],
+            proxy=None,
+            compression="deflate",
+        ) as websocket:
+            assert not websocket.protocol.extensions  # compression was offered, and is off
+            return websocket.subprotocol == subprotocol
+    except (InvalidStatus, NegotiationError):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("https://localhost:PORT", True),
+        ("https://127.0.0.1:PORT", True),
+        (None, True),  # no browser
+        ("https://localhost", False),
+        ("http://localhost:PORT", False),
+        ("https://localhost.evil.example:PORT", False),
+        ("https://evil.example", False),
+        ("null", False),
+    ],
+)
+def test_only_the_routers_own_page_may_connect(router: Crossbar, origin: str | None, allowed: bool) -> None:
+    assert opens(router, origin and origin.replace("PORT", str(router.port))) is allowed
+
+
+@pytest.mark.parametrize("name", ["wamp.2.msgpack", "wamp.2.cbor"])
+def test_binary_serialisers_are_spoken(router: Crossbar, name: str) -> None:
+    assert opens(router, subprotocol=Subprotocol(name))
+
+
+@pytest.mark.parametrize("name", ["wamp.2.json", "wamp.2.ubjson", "chat"])
+def test_others_are_not(router: Crossbar, name: str) -> None:
+    assert not opens(router, subprotocol=Subprotocol(name))
+
+
+def test_a_request_that_is_never_finished_is_dropped(router: Crossbar) -> None:
+    began = time.monotonic()
+    with (
+        socket.create_connection((router.host, router.port)) as plain,
+        context(router).wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        secured.settimeout(60)
+        secured.sendall(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n")
+        while secured.recv(4096):
+            pass
+    assert time.monotonic() - began < HTTP_TIMEOUT_S + 5
+
+
+def test_a_message_above_the_limit_ends_the_connection(router: Crossbar) -> None:
+    url = f"wss://{router.address}/ws"
+    with (
+        connect(url, ssl=context(router), subprotocols=[CBOR], proxy=None) as websocket,
+        pytest.raises(ConnectionClosed),
+    ):
+        websocket.send(cbor2.dumps([1, "ionman", {"roles": {"caller": {}}, "x": "x" * MAX_MESSAGE_SIZE}]))
+        websocket.recv(timeout=10)
+
+
+def test_plain_text_is_not_answered(router: Crossbar) -> None:
+    with socket.create_connection((router.host, router.port)) as plain:
+        plain.settimeout(10)
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"HTTP" not in plain.recv(4096)
+
+
+def test_the_log_holds_no_secret_and_no_traceback(router: Crossbar) -> None:
+    text = router.log.read_text(errors="replace")
+    assert not [word for word in (*router.users.values(), "stored-key", "Traceback") if word in text]
