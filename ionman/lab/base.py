@@ -106,7 +106,7 @@ def _build(image: Path, tell: Callable[[str], None]) -> None:
     for line in builder.stdout or ():
         text = line.decode(errors="replace").rstrip()
         output.append(text)
-        if text.startswith("I: ") and not text.startswith("I: success"):
+        if text.startswith("I: ") and "hook" not in text and "success" not in text:
             tell(f"base image: {text[3:].rstrip('.')} ({time.monotonic() - began:.0f} s)")
     if builder.wait() != 0:
         raise CommandFailed("mmdebstrap", builder.returncode, "\n".join(output))
