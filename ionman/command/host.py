@@ -35,8 +35,9 @@ def host() -> None:
 @_root
 def apply_(check: bool, wait: float, as_json: bool, root: Path) -> None:
     """Read the desired state (JSON) on standard input and make it so."""
-    outcome = converge.converge(read(sys.stdin.read()), _layout(root), check=check, wait=wait, say=_say(as_json))
-    _tell(outcome, check, as_json)
+    layout = _layout(root)
+    outcome = converge.converge(read(sys.stdin.read()), layout, check=check, wait=wait, say=_say(as_json))
+    _tell(outcome, check, as_json, [] if check else report.rows(layout))
 
 
 @host.command()
@@ -56,15 +57,18 @@ def status(as_json: bool, root: Path) -> None:
 @_root
 def remove(names: tuple[str, ...], check: bool, wait: float, as_json: bool, root: Path) -> None:
     """Drain and remove services (or `router`) by name; the others are left alone."""
-    outcome = converge.remove(names, _layout(root), check=check, wait=wait, say=_say(as_json))
-    _tell(outcome, check, as_json)
+    layout = _layout(root)
+    outcome = converge.remove(names, layout, check=check, wait=wait, say=_say(as_json))
+    _tell(outcome, check, as_json, [] if check else report.rows(layout))
 
 
-def _tell(outcome: converge.Outcome, check: bool, as_json: bool) -> None:
+def _tell(outcome: converge.Outcome, check: bool, as_json: bool, running: list[report.Row]) -> None:
     if as_json:
-        print(json.dumps(outcome.document()))
-    else:
-        print("nothing to do" if not outcome.changed else "nothing was changed: only a check" if check else "done")
+        print(json.dumps(outcome.document() | {"running": running}))
+        return
+    if running:
+        print("\n".join(report.table(running)))
+    print("nothing to do" if not outcome.changed else "nothing was changed: only a check" if check else "done")
 
 
 def _layout(root: Path) -> Layout:
