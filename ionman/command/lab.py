@@ -84,7 +84,9 @@ def ssh(words: tuple[str, ...]) -> int:
 def _split(words: tuple[str, ...]) -> tuple[place.Lab, tuple[str, ...]]:
     """The lab and [HOST, COMMAND...]; a lab cannot be named as a host is, so the first word says which it is."""
     requirements.demand_root()
-    is_lab = len(words) > 1 and (place.STATE / words[0]).is_dir()
+    is_lab = not place.is_host(words[0])
+    if is_lab and len(words) == 1:
+        raise click.UsageError(f"say which host of lab {words[0]}")
     return place.load(words[0] if is_lab else _default()), words[1:] if is_lab else words
 
 

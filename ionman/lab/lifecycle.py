@@ -25,14 +25,17 @@ def up(name: str, hosts: int | None = None, while_pid: int = 0, tell: Tell = lam
     """
     place.check_name(name)
     requirements.demand()
+    begun = pids.started(while_pid) if while_pid else ""
+    if while_pid and not begun:
+        raise InputError(f"there is no process {while_pid}", remedy="give --while the id of a living process")
     place.STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
     with place.lock(name, tell):
         lab = place.find(name)
         if lab is not None and hosts not in (None, len(lab.hosts)):
             raise InputError(f"lab {name} has {len(lab.hosts)} hosts, not {hosts}", remedy=f"ionman lab down {name}")
         try:
-            changed = _converge(lab or _create(name, hosts or DEFAULT_HOSTS, tell), tell)
-            _guard(place.load(name), while_pid)
+            changed = _converge(lab or _create(name, DEFAULT_HOSTS if hosts is None else hosts, tell), tell)
+            _guard(place.load(name), while_pid, begun)
         except BaseException:
             if lab is None:
                 _sweep(name)
@@ -87,12 +90,9 @@ def _hosts(lab: place.Lab, tell: Tell) -> bool:
     return bool(down)
 
 
-def _guard(lab: place.Lab, while_pid: int) -> None:
-    """See that the lab ends with `while_pid`; for 0, leave a guard that there is alone."""
+def _guard(lab: place.Lab, while_pid: int, begun: str) -> None:
+    """See that the lab ends with `while_pid`, which began then; for 0, leave a guard that is there alone."""
     if while_pid:
-        begun = pids.started(while_pid)
-        if not begun:
-            raise InputError(f"there is no process {while_pid}", remedy="give --while the id of a living process")
         if pid := pids.alive(parts.records(lab), "guard"):
             cgroup.kill(pid)  # it may have left its group already, to take the lab down
         parts.start(lab, "guard", ["ionman.lab.guard", lab.name, str(while_pid), begun])

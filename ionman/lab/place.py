@@ -76,6 +76,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_host(word: str) -> bool:
+    """Whether `word` is a host's name (`host1`, `host1.lab`), which no lab can have."""
+    return _HOST.fullmatch(word.removesuffix(".lab")) is not None
+
+
 def plan(name: str, base: Path, hosts: int) -> Lab:
     """A new lab with `hosts` hosts; the addresses are the same in every lab, the namespaces are not."""
     if not 1 <= hosts <= MOST_HOSTS:

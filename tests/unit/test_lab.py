@@ -97,6 +97,10 @@ def test_wrong_names(name: str) -> None:
         place.check_name(name)
 
 
+def test_the_first_word_tells_a_lab_from_a_host() -> None:
+    assert [place.is_host(word) for word in ("host1", "host12.lab", "demo", "host")] == [True, True, False, False]
+
+
 def lab(hosts: int = 2) -> place.Lab:
     return place.plan("demo", Path("/image"), hosts)
 
