@@ -62,14 +62,14 @@ def main():
     module.exit_json(
         changed=bool(changed),
         packages=packages,
-        diff={"before": "", "after": "".join("%s %s\n" % (one["package"], one["version"]) for one in changed)},
+        diff={"before": "", "after": "".join(f"{one['package']} {one['version']}\n" for one in changed)},
     )
 
 
 def _message(err):
     """The error without the progress before it."""
     if "No module named" in err:
-        return "ionman is not in %s: let ansible_python_interpreter be the checkout's .venv/bin/python" % sys.executable
+        return f"ionman is not in {sys.executable}: name the checkout's .venv/bin/python in ansible_python_interpreter"
     return err[err.rfind("ionman: ") + len("ionman: ") :].strip() if "ionman: " in err else err.strip()
 
 
