@@ -55,6 +55,15 @@ class Built:
     fresh: bool
 
 
+def demand_root() -> None:
+    """Raise NotPossible for a user who cannot build."""
+    if os.geteuid() != 0:
+        raise NotPossible(
+            "a package is built in a clean root, which only root can make",
+            remedy="run it as root; to look at a release first, `ionman release fetch` needs no rights",
+        )
+
+
 def standing(package: deb.Package, inputs: str, output: Path) -> Built | None:
     """The package that stands in `output`, built from `inputs`; raises InputError when it was built from others."""
     target = output / package.file

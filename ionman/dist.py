@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import recipe
-from ionman.builder import HALF, Built, Tell, build, runtime_wheel, standing
+from ionman.builder import HALF, Built, Tell, build, demand_root, runtime_wheel, standing
 from ionman.errors import ConfigurationError
 from ionman.github import PUBLIC, GitHub
 from ionman.lab.place import locked
@@ -112,6 +112,7 @@ def apply(state: State, tell: Tell, *, check: bool = False) -> list[Outcome]:
     """
     with ExitStack() as stack:
         if not check:
+            demand_root()
             state.output.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(state.output / ".lock", tell))
             for half in state.output.glob(f"{HALF}*"):
