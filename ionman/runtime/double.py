@@ -49,10 +49,9 @@ class Service:
         self._user = User("service", "service", "service")
         settings = {"service": "service", "user": self._user.name, "realm": "test", "title": "test", "debug": False}
         found = load.application(Path(file)).catalogue()
-        made: dict[type, Any] = {}
-        everything = settings | dict(conf or {})
-        self._procedures = {bound.uri: bound for bound in bind(found.procedures, everything, _Link(self), made)}
-        self._topics = {bound.uri: bound for bound in bind(found.topics, everything, _Link(self), made)}
+        procedures, topics = bind(found, settings | dict(conf or {}), _Link(self))
+        self._procedures = {bound.uri: bound for bound in procedures}
+        self._topics = {bound.uri: bound for bound in topics}
         self._dispatch = Dispatch(Stats.of(self._procedures), call_timeout, reactor, Logger(namespace="ionman"))
 
     @property

@@ -65,9 +65,7 @@ class InstanceService(Service):
         self._drained: Deferred[None] | None = None
         self.connections: list[Connection] = []
         self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1)
-        made: dict[type, Any] = {}
-        self._procedures = bind(found.procedures, settings.public(), self.realm, made)
-        self._topics = bind(found.topics, settings.public(), self.realm, made)
+        self._procedures, self._topics = bind(found, settings.public(), self.realm)
         self._stats = Stats.of(bound.uri for bound in self._procedures)
         self._dispatch = Dispatch(self._stats, settings.call_timeout, process.clock, log)
         offers = self._offers()

@@ -24,19 +24,19 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Found:
-    """One method: its URI, its class, its name there and where it stands (`modules/demo.py: Registrations.app_x`)."""
+    """One method: its URI, its class, its name and its place (`modules/demo.py, line 9: Registrations.app_x`)."""
 
     uri: str
     owner: type
     method: str
     place: str
-    source: Path
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a service declares: `procedures` and `topics`, in the order of its modules."""
+    """What a service declares, in the order of its modules; `owners` are its classes and the files they stand in."""
 
+    owners: tuple[tuple[type, Path], ...]
     procedures: tuple[Found, ...]
     topics: tuple[Found, ...]
 
@@ -57,12 +57,14 @@ def catalogue(file: Path, own: Mapping[str, Any], names: Sequence[str]) -> Catal
     one that is claimed twice.
     """
     _extend_path(file.parent)
+    owners: list[tuple[type, Path]] = []
     procedures: list[Found] = []
     topics: list[Found] = []
     for name in _checked(file, names):
         source = _source(file, name)
         members = own if source == file else vars(_load(source, file, name))
         classes = _classes(source, file, members)
+        owners.extend((owner, source) for owner in classes.values())
         procedures.extend(_methods(source, file, classes.get("Registrations"), PROCEDURE))
         topics.extend(_methods(source, file, classes.get("Subscriptions"), TOPIC))
     problems = _uris(procedures) + _uris(topics)
@@ -72,26 +74,25 @@ def catalogue(file: Path, own: Mapping[str, Any], names: Sequence[str]) -> Catal
             remedy="a URI is small letters, digits and _ between dots; rename the method, "
             'or name it with @procedure("app.some.name") or @topic("app.some.name"); begin a helper\'s name with _',
         )
-    return Catalogue(tuple(procedures), tuple(topics))
+    return Catalogue(tuple(owners), tuple(procedures), tuple(topics))
 
 
-def bind(found: Sequence[Found], conf: Mapping[str, Any], link: Link, made: dict[type, Any]) -> list[Bound]:
-    """Make each class once (`made` remembers) and take its methods. Raises `ConfigurationError` if a class fails."""
-    bound = []
-    for item in found:
-        if item.owner not in made:
-            made[item.owner] = _instance(item, conf, link)
-        bound.append(Bound(item.uri, getattr(made[item.owner], item.method), item.place))
-    return bound
+def bind(found: Catalogue, conf: Mapping[str, Any], link: Link) -> tuple[list[Bound], list[Bound]]:
+    """Make each class once and return its procedures and topics. Raises `ConfigurationError` for one that fails."""
+    made = {owner: _instance(owner, source, conf, link) for owner, source in found.owners}
+
+    def bound(items: Sequence[Found]) -> list[Bound]:
+        return [Bound(item.uri, getattr(made[item.owner], item.method), item.place) for item in items]
+
+    return bound(found.procedures), bound(found.topics)
 
 
-def _instance(item: Found, conf: Mapping[str, Any], link: Link) -> Any:
-    place = item.place.rpartition(".")[0]
+def _instance(owner: type, source: Path, conf: Mapping[str, Any], link: Link) -> Any:
     try:
-        return item.owner(conf, link)
+        return owner(conf, link)
     except Exception as error:
         raise ConfigurationError(
-            f"{place} cannot be made: {cause(error, item.source)}",
+            f"{source}: {owner.__name__} cannot be made: {cause(error, source)}",
             remedy="its __init__ takes (conf, extra) and passes both to the base class",
         ) from error
 
@@ -181,7 +182,8 @@ def _methods(source: Path, file: Path, owner: type | None, mark: str) -> Iterato
         uri = given if isinstance(given, str) else naming.uri_of(name)
         if uri is None or not inspect.isfunction(function) or (given is None and name in inherited):
             continue
-        yield Found(uri, owner, name, f"{shown}: {owner.__name__}.{name}", source)
+        place = f"{shown}, line {function.__code__.co_firstlineno}: {owner.__name__}.{name}"
+        yield Found(uri, owner, name, place)
 
 
 def _uris(found: Sequence[Found]) -> list[str]:

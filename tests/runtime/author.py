@@ -90,7 +90,7 @@ class Author:
         return self
 
     def module(self, name: str, body: str, folder: str = "modules") -> "Author":
-        """Write a module whose Registrations has `body`; a body that begins with `class` or `import` stands as it is."""
+        """Write a module whose Registrations has `body`; one that begins with a class or an import stands as it is."""
         text = body.strip("\n") + "\n"
         whole = text.startswith(("class ", "import ", "from "))
         (self.folder / folder / f"{name}.py").write_text(text if whole else HEAD + indent(text))

@@ -1,0 +1,143 @@
+"""Every start that cannot succeed: a message that names the place and the remedy, the status, and no traceback."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ionman import certificate, process
+from tests.runtime.author import PATIENCE, Author
+
+GOOD = "def app_demo_one(self, argv, details):\n    return self.ok()"
+
+
+def refused(author: Author, status: int, *said: str, arguments: tuple[str, ...] = (), **extra: str) -> str:
+    """Run to the end and check status and words; started by twistd it has to be the same."""
+    found, text = author.run(*arguments, **extra)
+    assert found == status, text
+    for words in said:
+        assert words in text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.mark.parametrize("verb", [(), ("background",)])
+def test_wrong_password(author: Author, verb: tuple[str, ...]) -> None:
+    author.shell("demo").module("demo", GOOD).configure(password="wrong-secret", pidfile="x.pid")
+    text = refused(author, 77, "config.ini", "refused user 'myserviceusername'", "correct user and", arguments=verb)
+    assert "wrong-secret" not in text
+    assert author.run("status")[0] == 3
+
+
+def test_unknown_user(author: Author) -> None:
+    author.shell("demo").module("demo", GOOD).configure(user="nobody")
+    refused(author, 77, "refused user 'nobody'")
+
+
+def test_unknown_realm(author: Author) -> None:
+    author.shell("demo").module("demo", GOOD).configure(realm="elsewhere")
+    refused(author, 78, "has no realm 'elsewhere'")
+
+
+def test_a_user_that_may_not_register(author: Author) -> None:
+    author.shell("demo").module("demo", GOOD).configure(user="alice", password="alice-password")
+    refused(author, 77, "does not let user 'alice' offer", "router's configuration")
+
+
+def test_another_policy(author: Author) -> None:
+    author.shell("demo").module("demo", GOOD)
+    first = author.ready()
+    author.configure(schedule="random")
+    refused(author, 78, "app.demo.one is registered", "'random'", "set schedule alike")
+    assert first.end() == 0
+
+
+def test_configuration_missing(alone: Author) -> None:
+    alone.shell("demo").module("demo", GOOD)
+    (alone.folder / "config.ini").unlink()
+    refused(alone, 78, f"{alone.folder}/config.ini: the configuration is not there", "IONMAN_CONFIG")
+
+
+def test_configuration_unreadable(alone: Author) -> None:
+    alone.shell("demo").module("demo", GOOD)
+    (alone.folder / "config.ini").unlink()
+    (alone.folder / "config.ini").mkdir()
+    refused(alone, 78, "config.ini: the configuration cannot be read: Is a directory")
+
+
+def test_configuration_wrong_under_twistd(alone: Author) -> None:
+    alone.shell("demo").module("demo", GOOD).configure(port=99999, host=None, ca=None)
+    done = process.run(
+        ["twistd", "--pidfile=", "-ny", "demo.py"],
+        cwd=alone.folder, env=alone.environ(), check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert "config.ini, line 4: port: 99999 is not a port: ports are 1 to 65535" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("modules", "body", "said"),
+    [
+        (["demo", "gone"], GOOD, ["module 'gone' is not there", "modules/gone.py", "take its name out of Modules"]),
+        (["demo"], "import nothing_of_that_name", ["modules/demo.py fails to import: line 1: ModuleNotFoundError"]),
+        (["demo"], "from os import (", ["modules/demo.py fails to import: line 1: SyntaxError"]),
+        (["demo"], "import sys\nsys.exit(3)", ["modules/demo.py fails to import: line 2: SystemExit: 3"]),
+        (["demo"], "import os", ["modules/demo.py defines neither Registrations nor Subscriptions"]),
+        (["demo"], "class Registrations:\n    pass", ["Registrations is not a subclass of RegistrationsClass"]),
+        (["demo"], "def app__demo(self, argv, details): pass", ["modules/demo.py, line 5: ", "gives the URI 'app..demo'"]),
+        (["demo"], "def app_Demo(self, argv, details): pass", ["'app.Demo'", "the part 'Demo'"]),
+        (["demo"], "def helper(self): pass", ["'helper'", "it has no dot", "begin a helper's name with _"]),
+        (["demo"], '@procedure("app demo")\ndef x(self, argv, details): pass', ["'app demo'"]),
+        (["demo"], "def wamp_x(self, argv, details): pass", ["the prefix wamp. is reserved"]),
+        (["demo"], "def __init__(self, conf, extra): raise OSError(0)", ["Registrations cannot be made", "line 5"]),
+        ([], GOOD, ["Modules is []"]),
+    ],
+)  # fmt: skip
+def test_modules(alone: Author, modules: list[str], body: str, said: list[str]) -> None:
+    refused(alone.shell(*modules).module("demo", body), 78, "modules/" if modules else "demo.py", *said)
+
+
+def test_two_modules_that_claim_one_uri(alone: Author) -> None:
+    other = '@procedure("app.demo.one")\ndef other(self, argv, details):\n    return self.ok()'
+    alone.shell("demo", "second").module("demo", GOOD).module("second", other)
+    text = refused(alone, 78, "app.demo.one is claimed by")
+    assert "modules/demo.py, line 5: Registrations.app_demo_one" in text
+    assert "modules/second.py, line 5: Registrations.other" in text
+
+
+def test_a_word_that_is_no_command(alone: Author) -> None:
+    refused(alone.shell("demo").module("demo", GOOD), 65, "'sideways' is not understood", arguments=("sideways",))
+
+
+def test_a_second_process_of_one_instance(author: Author) -> None:
+    author.shell("demo").module("demo", GOOD)
+    first = author.ready()
+    second = refused(author, 75, "this instance runs already as process", IONMAN_CONTROL=str(author.folder / "1.sock"))
+    assert str(first.popen.pid) in second
+    assert first.ask()["state"] == "ready"
+    assert first.end() == 0
+
+
+def test_a_tls_authority_that_is_not_trusted_is_told_and_tried_again(author: Author, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    other.write_bytes(certificate.authority().certificate)
+    running = author.shell("demo").module("demo", GOOD).configure(ca=other).start()
+    running.until_said("is not from an authority that is trusted here; set ca to the authority's file")
+    assert running.ask()["state"] == "connecting"
+    assert running.end() == 0
+
+
+def test_another_name_than_the_certificate_has(author: Author) -> None:
+    running = author.shell("demo").module("demo", GOOD).configure(host="127.0.0.2").start()
+    running.until_said("router 127.0.0.2:")
+    assert running.end() == 0
+
+
+def test_nothing_secret_is_in_the_process_list(author: Author) -> None:
+    running = author.shell("demo").module("demo", GOOD).ready()
+    command = Path(f"/proc/{running.popen.pid}/cmdline").read_bytes()
+    environment = Path(f"/proc/{running.popen.pid}/environ").read_bytes()
+    assert b"myservicepassword" not in command + environment
+    assert isinstance(running.popen, subprocess.Popen)
+    assert running.end() == 0
