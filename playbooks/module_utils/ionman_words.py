@@ -9,13 +9,13 @@ REFUSALS = (
      "the repository's signature is out of date: run the deploy's repo playbook, which signs it again,"
      " and check ionman-repo-export.timer on its host (or this host's clock)"),
     (r"not yet valid|Not live until", "signed in the future", "check the clocks of this host and of the repository's"),
-    (r"is not signed|NO_DATA|NODATA|unsigned|no longer signed", "unsigned",
-     "the repository gives no signature: do not install from it; run the deploy's repo playbook, which signs it again"),
-    (r"NO_PUBKEY|EXPKEYSIG|KEYEXPIRED|REVKEYSIG|BADSIG|signatures? (?:couldn't be verified|were invalid)|keyring",
+    (r"NO_PUBKEY|EXPKEYSIG|KEYEXPIRED|REVKEYSIG|couldn't be verified|keyring",
      "not signed by the key in the keyring",
      "compare the keyring of this host with the repository's key; after a planned change of key deploy repo, then host"),
-    (r"Hash Sum mismatch|unexpected size|Clearsigned file isn't valid|does not match|Splitting up", "altered",
+    (r"BADSIG|Hash Sum mismatch|unexpected size|Clearsigned file isn't valid|does not match|Splitting up", "altered",
      "what the repository sends is not what was signed: look at its host before anything else"),
+    (r"is not signed|NO_DATA|NODATA|unsigned|no longer signed", "unsigned",
+     "the repository gives no signature: do not install from it; run the deploy's repo playbook, which signs it again"),
     (r"[Cc]ertificate|handshake|TLS", "not proven by its certificate",
      "the repository's certificate was not made by the CA that this host has for it: deploy certificate and repo again"),
     (r"Could not resolve|Could not connect|Connection (?:refused|failed|timed out)|unreachable|No route|timed out|"
