@@ -103,11 +103,17 @@ class Standing:
 
     def cut(self, host: str) -> None:
         """Cut the host's network cable; what it sends and what is sent to it is lost."""
-        network.link(self.lab.namespace, f"vb-{self.lab.host(host).name}", up=False)
+        self._cable(host, up=False)
 
     def heal(self, host: str) -> None:
         """Mend the cable."""
-        network.link(self.lab.namespace, f"vb-{self.lab.host(host).name}", up=True)
+        self._cable(host, up=True)
+
+    def _cable(self, host: str, *, up: bool) -> None:
+        if not network.link(self.lab.namespace, f"vb-{self.lab.host(host).name}", up=up):
+            raise Unavailable(
+                f"{host} of lab {self.lab.name} is off", remedy=f"ionman lab start {self.lab.name} {host}"
+            )
 
     def forward(self, name: str, host: str, port: int) -> int:
         """Open (once) a door called `name` to a port of a host; returns its port on 127.0.0.1."""

@@ -105,9 +105,10 @@ def greets(namespace: str, address: str, port: int = 22, timeout: float = 2.0) -
         return False
 
 
-def link(namespace: str, interface: str, *, up: bool) -> None:
-    """Cut (`up=False`) or heal the cable between the bridge and a host."""
-    process.run(["ip", "-netns", namespace, "link", "set", interface, "up" if up else "down"])
+def link(namespace: str, interface: str, *, up: bool) -> bool:
+    """Cut (`up=False`) or heal the cable between the bridge and a host; False for a host that is off or has none yet."""
+    command = ["ip", "-netns", namespace, "link", "set", interface, "up" if up else "down"]
+    return process.run(command, check=False).returncode == 0
 
 
 def wait_gone(namespace: str, interface: str, timeout: float = 5.0) -> None:
