@@ -72,13 +72,13 @@ class Doing:
                 limit = waiting[name].service.ready_timeout
                 hopeless = supervisor.failures(self.layout, name) >= FAILURES
                 if note and (hopeless or time.monotonic() - start > limit):
-                    raise self._not_ready(name, note, limit)
+                    raise self._not_ready(name, note, "" if hopeless else f" within {limit:g} s")
             time.sleep(0.1)
 
-    def _not_ready(self, name: str, note: str, limit: float) -> Unavailable:
+    def _not_ready(self, name: str, note: str, within: str) -> Unavailable:
         tail = "".join(f"\n    {line}" for line in supervisor.log_tail(self.layout, name))
         return Unavailable(
-            f"{name} did not become ready within {limit:g} s: {note}" + (f"; its log ends with{tail}" if tail else ""),
+            f"{name} did not become ready{within}: {note}" + (f"; its log ends with{tail}" if tail else ""),
             remedy=f"what ran before was left as it was; the whole log is in {self.layout.logs / name}",
         )
 

@@ -160,13 +160,13 @@ class DoingRouter:
                 self.say(f"router: {note}")
             hopeless = supervisor.failures(self.layout, ROUTER) >= FAILURES
             if hopeless or time.monotonic() > deadline:
-                raise self._late(note, router)
+                raise self._late(note, "" if hopeless else f" within {router.ready_timeout:g} s")
             time.sleep(0.2)
 
-    def _late(self, note: str, router: Router) -> Unavailable:
+    def _late(self, note: str, within: str) -> Unavailable:
         tail = "".join(f"\n    {line}" for line in supervisor.log_tail(self.layout, ROUTER))
         return Unavailable(
-            f"the router does not answer within {router.ready_timeout:g} s: {note}; its log ends with{tail}",
+            f"the router does not answer{within}: {note}; its log ends with{tail}",
             remedy=f"the whole log is in {self.layout.logs / ROUTER}",
         )
 

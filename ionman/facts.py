@@ -63,7 +63,7 @@ def unready(layout: Layout, name: str, status: Status) -> str:
         answer = control.ask(layout.control(name))
     except Unavailable:
         count = supervisor.failures(layout, name)
-        return f"ended soon after its start {count} times in a row" if count else "starting"
+        return f"ended soon after its start, for the {count}. time in a row" if count else "starting"
     if answer.get("pid") != status.pid:
         return "starting"
     if answer.get("state") == "ready":

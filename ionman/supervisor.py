@@ -202,7 +202,7 @@ def await_supervised(layout: Layout, programs: Iterable[str], timeout: float = 4
         if time.monotonic() > deadline:
             raise NotPossible(
                 f"svscan has not started {', '.join(missing)} within {timeout:g} s",
-                remedy=f"is svscan running on {layout.scanned}? On a host: systemctl start daemontools",
+                remedy=f"is svscan running on {layout.scanned}? On a host: systemctl start daemontools-run",
             )
         time.sleep(0.2)
 

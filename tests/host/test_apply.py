@@ -92,7 +92,7 @@ def test_a_crash_loop_backs_off_and_is_reported_early(host: Host) -> None:
     with pytest.raises(Unavailable, match="myservicepassword is wrong: the router refused demo") as caught:
         host.apply(host.document(app_fake="crash", ready_timeout=300))
     assert time.monotonic() - start < 30
-    assert "3 times in a row; starting again in 4 s" in str(caught.value)
+    assert "for the 3. time in a row; starting again in 4 s" in str(caught.value)
     assert host.programs == []
     assert list(host.layout.configuration.glob("*/*")) == []
 
