@@ -71,7 +71,7 @@ def test_key_file(folder: Path) -> None:
 
 def test_ca_from_the_environment(folder: Path) -> None:
     text = (CASES / "seed.ini").read_text()
-    with pytest.raises(ConfigurationError, match="IONMAN_CA: .*gone"):
+    with pytest.raises(ConfigurationError, match=r"IONMAN_CA: .*gone"):
         settings.parse(text, folder / "config.ini", "demo", {"IONMAN_CA": str(folder / "gone.pem")})
     (folder / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     assert (

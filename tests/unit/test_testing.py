@@ -79,7 +79,7 @@ def test_errors_are_those_of_a_running_service(service: Service, uri: str, error
 
 
 def test_what_is_not_json_is_refused(service: Service) -> None:
-    with pytest.raises(WampError, match="wamp.error.invalid_argument"):
+    with pytest.raises(WampError, match=r"wamp\.error\.invalid_argument"):
         service.call("app.demo.who", {"a": b"x"})
 
 
