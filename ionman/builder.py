@@ -190,7 +190,13 @@ class _Work:
         for path in (*venv.rglob("uv_cache.json"), *venv.rglob("direct_url.json")):
             _forget(path)
         shutil.copy(PACKAGING / "compile.py", self.inputs / "compile.py")
-        self.run("/usr/bin/python3", "/build/in/compile.py", str(SLICES), self.job.package.prefix)
+        command = ("/usr/bin/python3", "/build/in/compile.py", str(SLICES), self.job.package.prefix)
+        done = self.root.run(command, env=self.env, bind=self.bind, read=self.read, check=False)
+        if done.returncode != 0:
+            raise InputError(
+                f"a file of {self.job.package.name} is no Python, nothing was built:\n{done.stdout.rstrip()}",
+                remedy="mend it and release again; a file that is not Python should not be called .py",
+            )
 
     def package(self, facts: Mapping[str, Any]) -> Path:
         """Lay out the package and let dpkg-deb make it."""
@@ -204,7 +210,9 @@ class _Work:
             place.symlink_to(f"{package.prefix}/{inside}")
         templates = {path.name: path.read_text() for path in (PACKAGING / "deb").iterdir() if path.is_file()}
         size = sum(1 if path.is_dir() else -(-path.lstat().st_size // 1024) for path in stage.rglob("*"))
-        facts_of_build = deb.Build(self.job.epoch, size, self.job.origin.lines(package))
+        facts_of_build = deb.Build(
+            self.job.epoch, size, self.job.origin.lines(package), tuple(facts["procedures"]), tuple(facts["topics"])
+        )
         for path, file in deb.files(package, templates, facts_of_build).items():
             _write(stage / path, file)
         _settle(stage)

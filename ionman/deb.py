@@ -81,13 +81,15 @@ class File:
 
 @dataclass(frozen=True)
 class Build:
-    """What only the build knows: its time in seconds since 1970, the size in KiB (Debian policy 5.6.20), and what it
-    was built from, in lines for people.
+    """What only the build knows: its time in seconds since 1970, the size in KiB (Debian policy 5.6.20), what it was
+    built from, in lines for people, and the URIs that its services declare (the router's role reads them with apt).
     """
 
     epoch: int
     installed_size: int
     origin: tuple[str, ...]
+    procedures: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
 
 
 def app_name(repository: str) -> str:
@@ -168,6 +170,8 @@ def files(package: Package, templates: Mapping[str, str], build: Build) -> dict[
         "depends": DEPENDS,
         "installed_size": build.installed_size,
         "origin": build.origin,
+        "procedures": build.procedures,
+        "topics": build.topics,
         "date": formatdate(build.epoch),
     }
 

@@ -13,6 +13,7 @@ from ionman.call import Account, Caller
 from ionman.demo import answers
 from ionman.demo.playbook import TREE, play
 from ionman.demo.report import Report, Tell
+from ionman.errors import CommandFailed
 from ionman.files import write
 from ionman.lab import lifecycle, place, releases
 from ionman.lab.hosts import Standing
@@ -56,7 +57,7 @@ class Fleet:
         leaf = ssl.get_server_certificate(("localhost", port)).encode()
         url = f"wss://localhost:{port}/ws"
         report.add("router", [url, f"realm {REALM}", f"certificate {certificate.fingerprint(leaf)}"])
-        running = [f"{one['name']} on {host} pid {one['pid']}" for host in asked for one in asked[host]["instances"]]
+        running = [f"{one['program']} on {host} pid {one['pid']}" for host in asked for one in asked[host]["instances"]]
         report.add("service", running)
         with self._caller(lab, "alice") as alice, self._caller(lab, "ops") as ops:
             answered, answer = answers.until_all(alice, ops, APP, URI, ARGV)
@@ -101,12 +102,33 @@ def _release_and_deb(report: Report) -> None:
 
 
 def _ask(lab: Standing, host: str) -> dict[str, Any]:
-    """What is on one host: packages of ours, the repository and its key, the instances."""
+    """What is on one host: our packages, the repository it installs from and its key, the instances that run."""
     with lab.connect(host) as connection:
 
         def ask(command: str) -> str:
-            return str(connection.run(command, hide=True).stdout)
+            # dpkg-query ends with 1 when one of the patterns has no package: a host need not be a router
+            answer = connection.run(command, hide=True, warn=True)
+            if answer.exited not in (0, 1):
+                raise CommandFailed(
+                    f"{command.partition(' ')[0]} on {host}", answer.exited, answer.stdout + answer.stderr
+                )
+            return str(answer.stdout)
 
-        packages = ask("dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\\n' ionman 'crossbar-*' 'demo-*'")
-        instances = json.loads(ask("ionman host status --json"))
-        return {"packages": packages.splitlines(), "instances": instances, "repo": []}
+        packages = [line.split() for line in ask(_PACKAGES).splitlines()]
+        return {
+            "packages": [f"{name} {version}" for status, name, version in packages if status == "ii"],
+            "repo": [ask(f"sed -n 's/^URIs: //p' {_SOURCE}").strip(), f"signed by {_fingerprint(ask(_KEY))}"],
+            "instances": [one for one in json.loads(ask("ionman host status --json")) if one["generation"]],
+        }
+
+
+_SOURCE = "/etc/apt/sources.list.d/ionman.sources"
+_PACKAGES = "dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\\n' ionman 'crossbar-*' 'demo-*'"
+# A home of its own, for gpg makes one where it has none.
+_KEYRING = "/etc/apt/keyrings/ionman.asc"
+_KEY = f'home=$(mktemp -d) && gpg -q --homedir "$home" --show-keys --with-colons {_KEYRING}; rm -r "$home"'
+
+
+def _fingerprint(colons: str) -> str:
+    """The first key's fingerprint in gpg's output (doc/DETAILS of GnuPG: record fpr, field 10)."""
+    return next(line.split(":")[9] for line in colons.splitlines() if line.startswith("fpr:"))

@@ -250,3 +250,11 @@ def test_without_root_nothing_is_built_and_it_is_said_why(
     assert caught.value.code == 71
     assert "a package is built in a clean root, which only root can make" in capsys.readouterr().err
     assert not (tmp_path / "dist").exists()
+
+
+def test_what_the_services_declare_can_be_asked_of_apt() -> None:
+    templates = {path.name: path.read_text() for path in (PACKAGING / "deb").iterdir()}
+    build = deb.Build(1767225600, 42, (), ("app.demo.method1", "app.get.planets"), ("app.msg.posted",))
+    control = deb.files(application(), templates, build)["DEBIAN/control"].text.splitlines()
+    assert "Ionman-Procedures: app.demo.method1 app.get.planets" in control
+    assert "Ionman-Topics: app.msg.posted" in control
