@@ -150,14 +150,11 @@ def apply(module, command, state):
 
 
 def message(answer):
-    """One line for a reader."""
-    if not answer["changed"]:
-        return "nothing to do: " + "; ".join(" ".join(line.split()) for line in answer["plan"])
-    return "; ".join(
-        f"{row['program']} {row['version']} ready, pid {row['pid']}"
-        for row in answer.get("running", [])
-        if row["ready"]
-    )
+    """What runs, or what would be done, for a reader."""
+    if answer.get("running"):
+        rows = answer["running"]
+        return [f"{row['program']} {row['version']}: {row['note'] or 'ready'}, pid {row['pid']}" for row in rows]
+    return [" ".join(step.split()) for step in answer["plan"]] or ["nothing to do"]
 
 
 def difference(one):

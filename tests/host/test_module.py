@@ -1,0 +1,110 @@
+"""The Ansible module, by a real ansible-playbook on this machine."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ionman import process
+from tests.host.conftest import Host
+
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+
+
+@pytest.fixture
+def play(host: Host, ionman: Path, tmp_path: Path) -> Any:
+    def run(state: dict[str, Any], *options: str, command: Path = ionman, **parameters: Any) -> tuple[int, str]:
+        task = {
+            "name": "Apply",
+            "ionman_apply": {
+                "state": json.dumps(state),
+                "root": str(host.layout.root),
+                "command": str(command),
+                **parameters,
+            },
+        }
+        book = [{"name": "Test", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}]
+        (tmp_path / "play.yml").write_text(yaml.safe_dump(book))
+        environment = {
+            **os.environ,
+            "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
+            "ANSIBLE_LOCALHOST_WARNING": "False",
+            "ANSIBLE_HOME": str(tmp_path),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+        }
+        ansible = ionman.with_name("ansible-playbook")
+        done = process.run(
+            [ansible, "-i", "localhost,", *options, tmp_path / "play.yml"], env=environment, cwd=tmp_path, check=False
+        )
+        assert "myservicepassword" not in done.stdout
+        assert "Traceback" not in done.stdout
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_check_apply_and_again(host: Host, play: Any) -> None:
+    service = json.loads(host.document())["services"][0]
+    del service["config"]["routers"], service["ready_timeout"]
+    state = {"services": [{**service, "calls": ["app."], "procedures": ["app.demo.method1"]}]}
+    given = {"routers": ["host1:8443", "host2:8443"], "ready_timeout": 20}
+
+    status, text = play(state, "--check", "--diff", command=Path("/nowhere/ionman"), **given)
+    assert (status, "changed=1" in text) == (0, True), text
+    status, text = play(state, command=Path("/nowhere/ionman"), **given)
+    assert status == 2
+    assert "/nowhere/ionman is not on this host yet: run playbooks/host.yml first" in text
+
+    status, text = play(state, "--check", "--diff", "-vvv", **given)
+    assert (status, "changed=1" in text, host.programs) == (0, True, [])
+    assert "+routers = host1:8443, host2:8443" in text
+    assert "+password = (hidden)" in text
+    assert "ready within 20 s" in text
+
+    status, text = play(state, "-vvv", **given)
+    assert (status, "changed=1" in text, len(host.programs)) == (0, True, 1)
+    status, text = play(state, "--diff", **given)
+    assert (status, "changed=0" in text) == (0, True)
+    status, text = play(state, "--check", "--diff", **given)
+    assert (status, "changed=0" in text) == (0, True)
+
+    status, text = play({"services": [{**service, "instances": -1}]}, **given)
+    assert status == 2
+    assert "services[0].instances: -1 is not between 0 and 64" in text
+
+
+def test_what_a_package_declares_goes_to_the_router(host: Host, play: Any, tmp_path: Path) -> None:
+    host.crossbar()
+    host.certify()
+    apt = tmp_path / "bin" / "apt-cache"
+    apt.parent.mkdir()
+    apt.write_text(
+        '#!/bin/sh\n[ "$4" = "" ] && [ "$3" = demo-1.0.0 ] || exit 100\n'
+        "echo 'Package: demo-1.0.0'\necho 'Ionman-Procedures: app.demo.method1 app.rpc.wait'\n"
+        "echo 'Ionman-Topics: app.msg.posted'\n"
+    )
+    apt.chmod(0o755)
+    state = json.loads(host.router("ionman"))
+    settings = {"realm": "ionman", "user": "demo", "password": "myservicepassword"}
+    state["router"]["services"] = [{"name": "demo", "version": "1.0.0", "instances": 3, "config": settings}]
+    path = os.environ["PATH"]
+    os.environ["PATH"] = f"{apt.parent}:{path}"
+    try:
+        status, text = play(state)
+        state["router"]["services"][0]["version"] = "9.9.9"
+        missing, why = play(state)
+        checked, _ = play(state, "--check")
+    finally:
+        os.environ["PATH"] = path
+    assert (status, "changed=1" in text) == (0, True), text
+    roles = json.loads((host.layout.router_configuration / "config.json").read_text())["workers"][0]["realms"][0][
+        "roles"
+    ]
+    (demo,) = (role for role in roles if role["name"] == "service_demo")
+    assert {entry["uri"] for entry in demo["permissions"]} >= {"app.demo.method1", "app.rpc.wait", "app.msg.posted"}
+    assert (missing, checked) == (2, 0)
+    assert "the package demo-9.9.9 is not in this host's apt sources yet" in why
