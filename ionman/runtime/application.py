@@ -9,13 +9,13 @@ Which of three things it does depends on how the file is run:
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from twisted.application.service import IProcess, IService, IServiceCollection, MultiService, Process
-from twisted.persisted.sob import IPersistable, Persistent
+from twisted.application.service import MultiService, Process
+from twisted.persisted.sob import Persistent
 from twisted.python.components import Componentized
 
 from ionman.errors import IonmanError
@@ -34,9 +34,9 @@ class microservice(Componentized):  # noqa: N801 - the contract's name
         self.members: Mapping[str, Any] = members
         name = members.get("__name__")
         if name == "__main__":
-            _ending(lambda: _command(self))
+            _ending(self.file.name, lambda: _command(self))
         elif name is None or name == "builtins":
-            _ending(self._become_application)
+            _ending(self.file.name, self._become_application)
 
     def catalogue(self) -> modules.Catalogue:
         """Load the modules and return what they declare; raises `ConfigurationError`."""
@@ -49,9 +49,6 @@ class microservice(Componentized):  # noqa: N801 - the contract's name
         for component in (collection, Process(), Persistent(self, self.file.stem)):
             self.addComponent(component, ignoreClass=True)
         boot.prepare(self, collection)
-
-
-INTERFACES = (IService, IServiceCollection, IProcess, IPersistable)
 
 
 def _module_of_caller(frame: FrameType | None) -> dict[str, Any]:
@@ -67,10 +64,13 @@ def _command(application: microservice) -> None:
     sys.exit(commandline.main(application, sys.argv[1:], dict(os.environ)))
 
 
-def _ending(work: Any) -> None:
+def _ending(name: str, work: Callable[[], object]) -> None:
     """Run `work`; an `IonmanError` becomes a message and its exit status, as it does for the `ionman` command."""
     try:
         work()
     except IonmanError as error:
-        sys.stderr.write(f"{Path(sys.argv[0]).name}: {error}\n")
+        sys.stderr.write(f"{name}: {error}\n")
         sys.exit(error.status)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{name}: interrupted; ./{name} status tells what runs\n")
+        sys.exit(130)

@@ -85,6 +85,7 @@ class _Process(Service):
     def privilegedStartService(self) -> None:  # noqa: N802
         """twistd has forked by now, if it does: the process id and the standard output are what they will be."""
         self._observer.open(lines.destination(self._settings.logfile))
+        lines.bridge(debug=self._settings.debug)
         self._lock.sign()
         self._control.unlink(missing_ok=True)
         self.instance.listen(str(self._control))

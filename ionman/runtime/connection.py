@@ -256,6 +256,7 @@ class Connection:
         first.trap(WampError)
         if self.state is State.REGISTERING and session is self.session:
             self._down(f"router {self.router} did not take what this service offers: {first.value}")
+        if self.state is State.CONNECTING:
             session.drop()
 
     # --- draining -----------------------------------------------------------------------------------------------

@@ -100,7 +100,13 @@ class Dispatch:
 
         def done(result: Any) -> Any:
             error = str(result.value) if isinstance(result, Failure) else ""
-            self.stats.add(bound.uri, time.monotonic() - started, error)
+            seconds = time.monotonic() - started
+            self.stats.add(bound.uri, seconds, error)
+            # No argument and no result: they may hold what nobody else is to read.
+            self.log.debug(
+                "{uri} called by {who}: {outcome} after {ms:.1f} ms",
+                uri=bound.uri, who=details.caller_authid, outcome=error or "answered", ms=seconds * 1000,
+            )  # fmt: skip
             return result
 
         return answer.addBoth(done)

@@ -4,15 +4,15 @@ A logger that pauses (multilog on a full disk) fills the pipe and would block th
 pipe is made non-blocking: lines that do not fit are dropped and counted, and the count is told when lines fit again.
 """
 
+import logging
 import os
 import stat
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from twisted.logger import ILogObserver, LogLevel, formatEvent
+from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
 from ionman.errors import ConfigurationError
@@ -20,6 +20,13 @@ from ionman.errors import ConfigurationError
 # What is told of what others log. Autobahn tells of its own errors through the session, where the runtime words them.
 QUIET = ("autobahn", "txaio", "twisted", "log_legacy", "-", "stdout", "stderr")
 LEVELS = [LogLevel.debug, LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical]
+BRIDGED = (
+    (logging.CRITICAL, LogLevel.critical),
+    (logging.ERROR, LogLevel.error),
+    (logging.WARNING, LogLevel.warn),
+    (logging.INFO, LogLevel.info),
+    (0, LogLevel.debug),
+)
 WAITING_LINES = 1000  # kept until `open`
 
 
@@ -134,7 +141,15 @@ def open_file(logfile: Path) -> int:
         ) from error
 
 
-def say(text: str) -> None:
-    """Tell the person at the terminal, on standard error."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+class Bridge(logging.Handler):
+    """Brings what modules log with Python's own `logging` to the same lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on, with its traceback if it has one."""
+        level = next(one for number, one in BRIDGED if record.levelno >= number)
+        Logger(namespace=f"python.{record.name}").emit(level, "{text}", text=self.format(record))
+
+
+def bridge(*, debug: bool) -> None:
+    """Take over Python's `logging`."""
+    logging.basicConfig(handlers=[Bridge()], level=logging.DEBUG if debug else logging.INFO, force=True)

@@ -14,7 +14,8 @@ import pytest
 from ionman import process
 from ionman.call import Caller
 from ionman.errors import WampError
-from tests.runtime.author import Author, Running
+from tests.crossbar import Crossbar
+from tests.runtime.author import HEAD, Author, Running, indent
 
 SLOW = """
 async def app_demo_slow(self, argv, details):
@@ -26,6 +27,21 @@ async def app_demo_slow(self, argv, details):
 def app_demo_pid(self, argv, details):
     import os
     return self.ok({"pid": os.getpid()})
+"""
+
+
+TWO = """
+from IonmanClass import RegistrationsClass, SubscriptionsClass
+HEARD = []
+class Subscriptions(SubscriptionsClass):
+    def app_two_news(self, data, details):
+        HEARD.append(data)
+class Registrations(RegistrationsClass):
+    async def app_two_tell(self, argv, details):
+        await self.publish("app.two.news", argv)
+        return self.ok()
+    def app_two_heard(self, argv, details):
+        return HEARD
 """
 
 
@@ -263,3 +279,49 @@ def test_the_wire_is_cbor_only(alone: Author) -> None:
     offered = [line.partition(": ")[2] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Protocol")]
     assert offered == ["wamp.2.cbor"]
     assert running.end() == 0
+
+
+def test_an_instance_is_on_every_router(breaking: Author, router: Crossbar) -> None:
+    other = breaking.router
+    assert other is not None
+    both = breaking.folder / "both.pem"
+    both.write_bytes(router.ca.read_bytes() + other.ca.read_bytes())
+    breaking.shell("demo").module("demo", TWO)
+    breaking.configure(host=None, port=None, routers=f"{router.address}, {other.address}", ca=both)
+    running = breaking.start()
+    running.until_said(f"ready on router {router.address}")
+    document = running.ask()
+    assert document["state"] == "connecting"
+    assert document["routers"][router.address] == {"state": "ready", "error": ""}
+    running.until_said(f"router {other.address} cannot be reached: connection refused")
+    other.start()
+    running.until("ready")
+    callers = [Author(breaking.folder, one).caller() for one in (router, other)]
+    for caller in callers:
+        with caller:
+            assert caller.call("app.two.tell", "x") == {"status": "OK"}
+    with callers[0] as caller:
+        # Published on both routers by an instance that listens on both, each event is heard once.
+        assert caller.call("app.two.heard") == ["x", "x"]
+        other.kill()
+        running.until("connecting")
+        assert caller.call("app.two.heard") == ["x", "x"]
+    assert running.end() == 0
+    assert "Traceback" not in running.said()
+
+
+def test_debug_tells_of_calls_and_python_s_logging_is_heard(author: Author) -> None:
+    body = "import logging\n" + HEAD + indent(
+        "def app_demo_log(self, argv, details):\n"
+        "    logging.getLogger('mine').warning('from %s', 'logging')\n    print('printed')\n    return self.ok()"
+    )  # fmt: skip
+    running = author.shell("demo").module("demo", body).configure(debug=True).ready()
+    with author.caller() as caller:
+        caller.call("app.demo.log", {"secret": "argument"})
+    running.until_said("app.demo.log called by alice: answered after")
+    assert " warn demo.local." in running.said()
+    assert "from logging" in running.said()
+    assert "printed" in running.said()
+    assert running.end() == 0
+    assert "argument" not in running.said()
+    assert "myservicepassword" not in running.said()

@@ -85,7 +85,7 @@ def test_configuration_wrong_under_twistd(alone: Author) -> None:
         (["demo"], "import sys\nsys.exit(3)", ["modules/demo.py fails to import: line 2: SystemExit: 3"]),
         (["demo"], "import os", ["modules/demo.py defines neither Registrations nor Subscriptions"]),
         (["demo"], "class Registrations:\n    pass", ["Registrations is not a subclass of RegistrationsClass"]),
-        (["demo"], "def app__demo(self, argv, details): pass", ["modules/demo.py, line 5: ", "gives the URI 'app..demo'"]),
+        (["demo"], "def app__demo(self, argv, details): pass", ["demo.py, line 5: ", "gives the URI 'app..demo'"]),
         (["demo"], "def app_Demo(self, argv, details): pass", ["'app.Demo'", "the part 'Demo'"]),
         (["demo"], "def helper(self): pass", ["'helper'", "it has no dot", "begin a helper's name with _"]),
         (["demo"], '@procedure("app demo")\ndef x(self, argv, details): pass', ["'app demo'"]),
