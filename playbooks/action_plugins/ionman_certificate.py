@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         return {name: read(Path(path)) for name, path in files.items() if path}
 
     def _authority(self, store):
-        """The own CA, made when there is none: in a folder beside its place that is then renamed, so whole or not at all."""
+        """The own CA, made when there is none: in a folder beside its place that is then renamed, so it is whole."""
         place, new = store / "authority", store / "authority.new"
         if place.exists():
             return Pair(read(place / "authority.pem"), read(place / "authority.key"))
@@ -88,7 +88,8 @@ class ActionModule(ActionBase):
             problems = verify(pair.certificate, pair.key, ca=ca, chain=chain, wanted=wanted)
             if problems:
                 where = self._task.args["certificate"]
-                raise ConfigurationError(f"{where} does not fit {host}: {'; '.join(problems)}", remedy="hand in another")
+                what = f"{where} does not fit {host}: {'; '.join(problems)}"
+                raise ConfigurationError(what, remedy="correct the files that certificate_* name")
             return pair, chain
         return self._own_leaf(store / "hosts" / host, name, signer, wanted), []
 
@@ -126,7 +127,8 @@ def read(path):
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", remedy="correct the path or its mode") from error
+        why = f"{path} cannot be read: {error.strerror}"
+        raise ConfigurationError(why, remedy="correct the path or its mode") from error
 
 
 def write(path, content, mode):

@@ -64,7 +64,7 @@ class ActionModule(ActionBase):
         return self._execute_module("ionman_repo", module_args=todo_arguments, task_vars=task_vars)
 
     def _keep_key(self, key):
-        """Keep the public key on the controller, where the hosts' play finds it; True when it is another than before."""
+        """Keep the public key on the controller, where the hosts' play finds it; True when it is another one."""
         path = Path(self._task.args["keyring"])
         if not key or (path.exists() and path.read_text(encoding="ascii") == key):
             return False

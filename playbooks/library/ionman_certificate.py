@@ -4,8 +4,8 @@ DOCUMENTATION = """
 module: ionman_certificate
 short_description: A server certificate from an own authority, or one handed in, on a host
 description:
-  - On the controller makes the authority once, and for each host a leaf with the right names, anew when it nears its end
-    or lacks a name. Certificates that are handed in are checked for fit instead.
+  - On the controller makes the authority once, and for each host a leaf with the right names, anew when it nears
+    its end or lacks a name. Certificates that are handed in are checked for fit instead.
   - On the host lands C(ca.pem) and C(tls/NAME.pem), C(tls/NAME.key) and, with a chain, C(tls/NAME.chain.pem).
   - Keys are in no diff, log or result.
 options:
@@ -24,8 +24,8 @@ options:
   bundle: {description: "Put the chain into NAME.pem too, as nginx wants it", type: bool, default: false}
 """
 
-import os
 import re
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ionman_files import Wanted, settle
@@ -33,18 +33,18 @@ from ansible.module_utils.ionman_files import Wanted, settle
 
 def files(params):
     """The files that should be on the host."""
-    folder = params["folder"]
-    wanted = [Wanted(os.path.join(folder, "ca.pem"), params["ca"].encode())]
+    folder = Path(params["folder"])
+    wanted = [Wanted(folder / "ca.pem", params["ca"].encode())]
     if params["name"]:
-        path = os.path.join(folder, "tls", params["name"])
+        path = folder / "tls" / params["name"]
         chain = params["chain"].encode()
         leaf = params["certificate"].encode() + (chain if params["bundle"] else b"")
         mode = 0o640 if params["group"] != "root" else 0o600
         key = params["key"].encode()
-        wanted.append(Wanted(path + ".key", key, mode, params["owner"], params["group"], secret=True))
-        wanted.append(Wanted(path + ".pem", leaf))
+        wanted.append(Wanted(f"{path}.key", key, mode, owner=params["owner"], group=params["group"], secret=True))
+        wanted.append(Wanted(f"{path}.pem", leaf))
         if chain:
-            wanted.append(Wanted(path + ".chain.pem", chain))
+            wanted.append(Wanted(f"{path}.chain.pem", chain))
     return wanted
 
 
@@ -65,12 +65,12 @@ def main():
         supports_check_mode=True,
     )
     if not re.fullmatch(r"[A-Za-z0-9_-]*", module.params["name"]):
-        module.fail_json(msg="%r is no name for a file: use letters, digits, - and _" % module.params["name"])
+        module.fail_json(msg=f"{module.params['name']!r} is no name for a file: use letters, digits, - and _")
     try:
-        diff = settle(files(module.params), module.check_mode)
+        diff = settle(files(module.params), check=module.check_mode)
     except KeyError as error:
         module.fail_json(
-            msg="%s. The package that makes this user or group must be installed first: run playbooks/host.yml" % error.args[0]
+            msg=f"{error.args[0]}. The package that makes this user or group comes first: run playbooks/host.yml"
         )
     module.exit_json(changed=bool(diff), diff=diff)
 

@@ -33,13 +33,15 @@ options:
     default: 120
 """
 
-import os
 import re
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ionman_apt import SHORT, STRICT, Host, Repository, parts
 from ansible.module_utils.ionman_files import Wanted
 from ansible.module_utils.ionman_words import complaints, fits, refusal
+
+PUBLISH = "Correct the version in the inventory, or build and publish that release: playbooks deb and repo."
 
 
 def resolve(host, wanted, installed, offers, url):
@@ -51,19 +53,15 @@ def resolve(host, wanted, installed, offers, url):
             if parts(name)[1] and offers:
                 like = sorted(other for other in offers if parts(other)[0] == parts(name)[0])
                 host.fail(
-                    "%s has no package %s (of this application it has: %s)" % (url, name, ", ".join(like) or "nothing"),
-                    "correct the version in the inventory, or build and publish that release: playbooks deb and repo",
+                    f"{url} has no package {name} (of this application it has: {', '.join(like) or 'nothing'})", PUBLISH
                 )
-            arguments.append(name + ("=%s" % version if version else ""))
+            arguments.append(f"{name}={version}" if version else name)
             continue
         right = [one for one in versions if fits(version, one)]
         if not right:
-            host.fail(
-                "%s has no version %s of %s (it has: %s)" % (url, version, name, ", ".join(versions)),
-                "correct the version in the inventory, or build and publish that release: playbooks deb and repo",
-            )
+            host.fail(f"{url} has no version {version} of {name} (it has: {', '.join(versions)})", PUBLISH)
         if installed.get(name) != right[0]:
-            arguments.append("%s=%s" % (name, right[0]))
+            arguments.append(f"{name}={right[0]}")
     return arguments
 
 
@@ -72,7 +70,7 @@ def obsolete(host, installed, names, keep):
     ours = {}
     for package in installed:
         app, release = parts(package)
-        if release and os.path.exists("/opt/%s/%s/build.json" % (app, release)):
+        if release and (package in names or Path("/opt", app, release, "build.json").exists()):
             ours.setdefault(app, []).append(package)
     found = []
     for members in ours.values():
@@ -83,59 +81,64 @@ def obsolete(host, installed, names, keep):
 
 def _order(release):
     """Newest last; a release candidate before its release."""
-    return [(0, int(part), "") if part.isdigit() else (-1, 0, part) for part in re.findall(r"\d+|[a-z]+", release)] + [(0, -1, "")]
+    return [(0, int(part), "") if part.isdigit() else (-1, 0, part) for part in re.findall(r"\d+|[a-z]+", release)] + [
+        (0, -1, "")
+    ]
 
 
 def install(host, arguments, timeout):
-    """Fetch everything, then unpack: what is altered on the way is refused before dpkg begins."""
+    """Fetch everything, then unpack: what is altered on the way is refused before dpkg begins.
+
+    Returns apt's output when it refuses, with nothing installed.
+    """
     common = ["apt-get", "-y", "--no-install-recommends", "--allow-downgrades", "--no-remove", *SHORT]
-    common += ["-o", "DPkg::Lock::Timeout=%d" % timeout, "-o", "Dpkg::Options::=--force-confold", "install"]
-    status, text = host.run(*common, "--download-only", *arguments)
+    common += ["-o", f"DPkg::Lock::Timeout={timeout}", "-o", "Dpkg::Options::=--force-confold", "install"]
+    status, text = host.run(*common, "--simulate", *arguments)
     if status:  # perhaps a dependency of Debian's that this host has no list of yet
         updated, update = host.run("apt-get", *SHORT, *STRICT, "update")
-        if not updated:
-            status, text = host.run(*common, "--download-only", *arguments)
-        else:
-            text += update
+        status, again = host.run(*common, "--simulate", *arguments)
+        text = again + (update if updated else "")
+    if not status:
+        status, text = host.run(*common, "--download-only", *arguments)
     if status:
         return text
     status, text = host.run(*common, *arguments)
     if status:
         host.module.fail_json(
-            msg="apt could not install %s. Run the deploy again when this is put right: it finishes what dpkg began.\n%s"
-            % (", ".join(arguments), "\n".join(complaints(text)) or text[-800:])
+            msg=f"apt could not install {', '.join(arguments)}. Put this right and deploy again: that finishes it.\n"
+            + ("\n".join(complaints(text)) or text[-800:])
         )
     return None
 
 
-def converge(module, host, files, wanted, installed, url):  # noqa: PLR0913
+def converge(host, files, wanted, installed, url):
     """Prove the repository, let its files land, install; put everything back when apt refuses a package.
 
     Returns what apt installs (or would), as package=version.
     """
-    timeout = module.params["lock_timeout"]
-    repository = Repository(host, {file.path: file.content.decode() for file in files}, timeout) if files else None
-    landed, before = [], {file.path: file.current() for file in files}
+    module, timeout = host.module, host.module.params["lock_timeout"]
+    repository = Repository(host, {str(file.path): file.content.decode() for file in files}, timeout) if files else None
+    before, lists = {file.path: file.current() for file in files}, {}
     try:
         refused = repository.try_out() if repository else None
         if refused and module.check_mode and refused[0] == "unreachable":
-            module.warn("The repository %s cannot be reached, so nothing of it is proven." % url)
+            module.warn(f"The repository {url} cannot be reached, so nothing of it is proven.")
             return resolve(host, wanted, installed, {}, url)
         if refused:
-            host.fail("The repository %s is %s" % (url, refused[0]), refused[1][0].upper() + refused[1][1:], refused[2])
+            host.fail(f"The repository {url} is {refused[0]}", refused[1][0].upper() + refused[1][1:], refused[2])
         arguments = resolve(host, wanted, installed, repository.offers() if repository else {}, url)
         if module.check_mode:
             return arguments
         for file in files:
             file.land()
-        landed = repository.land_lists() if repository else []
+        lists = repository.land_lists() if repository else {}
         trouble = install(host, arguments, timeout) if arguments else None
         if trouble is not None:
             for file in files:
                 file.restore(before[file.path])
-            for path in landed:
-                os.unlink(path)
-            host.fail("apt refuses %s" % ", ".join(arguments), refusal(trouble)[1].capitalize(), trouble)
+            for path, content in lists.items():
+                Wanted(path, b"").restore(content)
+            host.fail(f"apt refuses {', '.join(arguments)}", refusal(trouble)[1].capitalize(), trouble)
         return arguments
     finally:
         if repository:
@@ -148,7 +151,7 @@ def read_packages(module):
     for package in module.params["packages"]:
         fields = package if isinstance(package, dict) else {"name": str(package)}
         if not fields.get("name") or set(fields) - {"name", "version"}:
-            module.fail_json(msg="%r is no package: write a name, or {name: NAME, version: VERSION}" % (package,))
+            module.fail_json(msg=f"{package!r} is no package: write a name, or {{name: NAME, version: VERSION}}")
         found.append((str(fields["name"]), str(fields.get("version") or "")))
     return found
 
@@ -173,30 +176,36 @@ def main():
     if interrupted and not module.check_mode:
         host.finish()
     installed = host.installed()
-    missing = [(name, version) for name, version in packages if name not in installed or not fits(version, installed[name])]
+    missing = [
+        (name, version) for name, version in packages if name not in installed or not fits(version, installed[name])
+    ]
     diff = [difference for file in files if (difference := file.difference())]
     keyless = [file.path for file in files if not file.content.strip()]
     arguments = [name for name, _ in missing]
     if keyless and not module.check_mode:
-        host.fail("%s would be empty" % keyless[0], "Deploy the repository first: playbooks/repo.yml makes its key and CA.")
+        host.fail(f"{keyless[0]} would be empty", "Run playbooks/repo.yml first: it makes key and CA.")
     if keyless:
         module.warn("The repository has no key or CA yet, so it was not asked: a deploy makes them.")
     elif missing or tools or diff:
         url = " ".join(re.findall(r"^URIs: *(\S+)", "\n".join(module.params["files"].values()), re.MULTILINE))
-        arguments = converge(module, host, files, missing + tools, installed, url)
-    old = obsolete(host, installed, {name for name, _ in packages}, module.params["keep"])
+        arguments = converge(host, files, missing + tools, installed, url)
+    asked = dict(argument.partition("=")[::2] for argument in arguments)
+    old = obsolete(host, {**installed, **asked}, {name for name, _ in packages}, module.params["keep"])
     if old and not module.check_mode:
         status, text = host.run("dpkg", "--purge", *old)
         if status:
-            module.fail_json(msg="dpkg could not remove %s:\n%s" % (", ".join(old), text))
-    asked = dict(argument.partition("=")[::2] for argument in arguments)
+            module.fail_json(msg=f"dpkg could not remove {', '.join(old)}:\n{text}")
     after = {**installed, **asked} if module.check_mode else host.installed()
     names = sorted({name for name, _ in packages + tools} | set(old))
-    before_text, after_text = (_listing(names, have) for have in (installed, {k: after[k] for k in after if k not in old}))
+    before_text, after_text = (
+        _listing(names, have) for have in (installed, {k: after[k] for k in after if k not in old})
+    )
     if before_text != after_text:
-        diff.append({"before_header": "packages", "after_header": "packages", "before": before_text, "after": after_text})
+        diff.append(
+            {"before_header": "packages", "after_header": "packages", "before": before_text, "after": after_text}
+        )
     module.exit_json(
-        changed=bool(interrupted or arguments or diff),
+        changed=bool(interrupted or arguments or diff or old),
         diff=diff,
         packages={name: after[name] for name in names if name in after},
         removed=old,
@@ -205,7 +214,7 @@ def main():
 
 def _listing(names, have):
     """One line for each package that is there."""
-    return "".join("%s %s\n" % (name, have[name] or "(new)") for name in names if name in have)
+    return "".join(f"{name} {have[name] or '(new)'}\n" for name in names if name in have)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ options:
 import datetime
 import email.utils
 import hashlib
-import os
 import shutil
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ionman_files import settle, Wanted
+from ansible.module_utils.ionman_files import Wanted, settle
 
 LIST = "${package}\\t${version}\\t${architecture}\\t${SHA256}\\n"
 
@@ -39,37 +39,37 @@ class Repository:
 
     def __init__(self, module):
         self.module = module
-        self.base = module.params["base"]
+        self.base = Path(module.params["base"])
         self.codename = module.params["codename"]
-        self.home = os.path.join(self.base, "gnupg")
-        self.release = os.path.join(self.base, "www", "dists", self.codename, "InRelease")
+        self.home = self.base / "gnupg"
+        self.release = self.base / "www" / "dists" / self.codename / "InRelease"
 
     def run(self, *command, home=None, data=None):
         """Run a program with our key ring; fails the task when it fails."""
-        environment = {"GNUPGHOME": home or self.home, "LC_ALL": "C.UTF-8"}
+        environment = {"GNUPGHOME": str(home or self.home), "LC_ALL": "C.UTF-8"}
         status, out, err = self.module.run_command(list(command), environ_update=environment, data=data)
         if status:
             words = " ".join(part for part in command if not part.startswith("-"))
-            self.module.fail_json(msg="%s ended with status %d:\n%s" % (words, status, (out + err).strip()[-2000:]))
+            self.module.fail_json(msg=f"{words} ended with status {status}:\n{(out + err).strip()[-2000:]}")
         return out
 
     def reprepro(self, *arguments):
         """Run reprepro alone: its own lock file outlives a killed one, so it is removed while ours is held."""
-        lock = ["flock", "--timeout", "300", os.path.join(self.base, "lock")]
-        self.run(*lock, "rm", "-f", os.path.join(self.base, "db", "lockfile"))
-        options = ["--basedir", self.base, "--outdir", os.path.join(self.base, "www")]
+        lock = ["flock", "--timeout", "300", f"{self.base}/lock"]
+        self.run(*lock, "rm", "-f", f"{self.base}/db/lockfile")
+        options = ["--basedir", str(self.base), "--outdir", f"{self.base}/www"]
         return self.run(*lock, "reprepro", "--silent", *options, *arguments)
 
     def folders(self):
         """The folders that are not there yet, or are open to others than they should be."""
         modes = {"": 0o755, "conf": 0o755, "db": 0o700, "www": 0o755}
-        return [(path, mode) for path, mode in ((os.path.join(self.base, name), mode) for name, mode in modes.items())
-                if not os.path.isdir(path) or os.stat(path).st_mode & 0o777 != mode]  # fmt: skip
+        folders = [(self.base / name, mode) for name, mode in modes.items()]
+        return [(path, mode) for path, mode in folders if not path.is_dir() or path.stat().st_mode & 0o777 != mode]
 
     def fingerprint(self, home=None):
         """The fingerprint of the secret key, empty when there is none."""
         home = home or self.home
-        if not os.path.isdir(home):
+        if not home.is_dir():
             return ""
         text = self.run("gpg", "--batch", "--list-secret-keys", "--with-colons", home=home)
         found = [line.split(":")[9] for line in text.splitlines() if line.startswith("fpr:")]
@@ -77,45 +77,49 @@ class Repository:
 
     def make_key(self):
         """Make or take in the key in a folder beside its place, then rename it there: whole, or not at all."""
-        new = self.home + ".new"
+        new = self.home.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
-        os.mkdir(new, 0o700)
+        new.mkdir(0o700)
         quiet = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
         if self.module.params["signing_key"]:
             self.run(*quiet, "--import", home=new, data=self.module.params["signing_key"])
         else:
-            self.run(*quiet, "--quick-generate-key", self.module.params["key_name"], "ed25519", "sign", "never", home=new)
+            self.run(
+                *quiet, "--quick-generate-key", self.module.params["key_name"], "ed25519", "sign", "never", home=new
+            )
         if not self.fingerprint(new):
-            self.module.fail_json(msg="repo_signing_key holds no secret key: hand in what gpg --export-secret-keys --armor gives")
+            self.module.fail_json(
+                msg="repo_signing_key holds no secret key: give what gpg --export-secret-keys --armor gives"
+            )
         self.run("gpgconf", "--kill", "all", home=new)
         shutil.rmtree(self.home, ignore_errors=True)
-        os.rename(new, self.home)
+        new.rename(self.home)
 
     def other_key(self):
         """Whether the key that was handed in is not the one that signs here."""
         given = self.module.params["signing_key"]
-        if not given or not os.path.isdir(self.home):
+        if not given or not self.home.is_dir():
             return bool(given)
         text = self.run("gpg", "--batch", "--with-colons", "--import-options", "show-only", "--import", data=given)
         return self.fingerprint() not in [line.split(":")[9] for line in text.splitlines() if line.startswith("fpr:")]
 
     def present(self):
         """What reprepro has, a row for each architecture of the index."""
-        if not os.path.exists(os.path.join(self.base, "conf", "distributions")):
+        if not (self.base / "conf" / "distributions").exists():
             return []
         names = ("package", "version", "architecture", "sha256")
         text = self.reprepro("--list-format", LIST, "list", self.codename)
-        return [dict(zip(names, line.split("\t"))) for line in text.splitlines()]
+        return [dict(zip(names, line.split("\t"), strict=True)) for line in text.splitlines()]
 
     def stale(self):
         """Whether the signature is missing, or nearer to its end than it should be."""
         try:
-            with open(self.release, encoding="utf-8") as file:
-                fields = dict(line.rstrip().split(": ", 1) for line in file if ": " in line)
+            lines = self.release.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return True
+        fields = dict(line.split(": ", 1) for line in lines if ": " in line)
         end = email.utils.parsedate_to_datetime(fields["Valid-Until"]) if "Valid-Until" in fields else None
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         return end is None or end - now < datetime.timedelta(days=self.module.params["renew_days"])
 
 
@@ -125,19 +129,11 @@ def include(repository, todo):
         apart = [] if package["architecture"] == "all" else ["--architecture", package["architecture"]]
         repository.reprepro("--export=never", *apart, "remove", repository.codename, package["package"])
     for package in todo["include"]:
-        with open(package["file"], "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+        with Path(package["file"]).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != package["sha256"]:
-            repository.module.fail_json(msg="%s did not arrive whole: deploy again" % package["package"])
+            repository.module.fail_json(msg=f"{package['package']} did not arrive whole: deploy again")
         repository.reprepro("--export=never", "includedeb", repository.codename, package["file"])
-
-
-def _digest(file):
-    """SHA-256 of a file, for a Python older than 3.11."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def main():
@@ -158,25 +154,27 @@ def main():
     )
     repository = Repository(module)
     folders = repository.folders()
-    keyless = not os.path.isdir(repository.home) or repository.other_key()
+    keyless = not repository.home.is_dir() or repository.other_key()
     if not module.check_mode:
         for path, mode in folders:
-            os.makedirs(path, exist_ok=True)
-            os.chmod(path, mode)
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(mode)
         if keyless:
             repository.make_key()
-    distributions = Wanted(os.path.join(repository.base, "conf", "distributions"), module.params["distributions"].encode())
-    diff = settle([distributions], module.check_mode)
+    distributions = Wanted(repository.base / "conf" / "distributions", module.params["distributions"].encode())
+    diff = settle([distributions], check=module.check_mode)
     todo = {name: module.params[name] for name in ("include", "remove")}
     stale = keyless or bool(diff) or repository.stale() or any(todo.values())
     if not module.check_mode:
         include(repository, todo)
         if stale:
             repository.reprepro("export")
-    shown = [("signing key", keyless), ("signature", stale), *((path, True) for path, _ in folders)]
-    diff += [{"before_header": what, "after_header": what, "before": "", "after": "new\n"} for what, new in shown if new]
+    shown = [("signing key", keyless), ("signature", stale), *((str(path), True) for path, _ in folders)]
+    diff += [
+        {"before_header": what, "after_header": what, "before": "", "after": "new\n"} for what, new in shown if new
+    ]
     answer = {"changed": bool(diff), "diff": diff, "present": repository.present(), "fingerprint": "", "key": ""}
-    if os.path.isdir(repository.home):
+    if repository.home.is_dir():
         answer["fingerprint"] = repository.fingerprint()
         answer["key"] = repository.run("gpg", "--batch", "--armor", "--export-options", "export-minimal", "--export")
         repository.run("gpgconf", "--kill", "all")

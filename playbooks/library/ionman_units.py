@@ -22,29 +22,25 @@ options:
     default: []
 """
 
-import os
-import shutil
 import tempfile
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ionman_files import Wanted
 
-FOLDER = "/etc/systemd/system"
+FOLDER = Path("/etc/systemd/system")
 
 
 def verify(module, units):
     """Fail the task with systemd's words when a unit is not right."""
-    root = tempfile.mkdtemp(prefix="ionman-units-")
-    try:
-        paths = [os.path.join(root, name) for name in units]
-        for path, text in zip(paths, units.values()):
-            with open(path, "w") as file:
-                file.write(text)
+    with tempfile.TemporaryDirectory(prefix="ionman-units-") as root:
+        for name, text in units.items():
+            Path(root, name).write_text(text, encoding="utf-8")
+        paths = [str(Path(root, name)) for name in units]
         status, out, err = module.run_command(["systemd-analyze", "verify", "--man=no", *paths])
-        if status:
-            module.fail_json(msg="systemd refuses these units; nothing was changed:\n%s" % (out + err).replace(root, FOLDER))
-    finally:
-        shutil.rmtree(root)
+    if status:
+        told = (out + err).replace(root, str(FOLDER))
+        module.fail_json(msg=f"systemd refuses these units; nothing was changed:\n{told}")
 
 
 def states(module, units):
@@ -61,9 +57,9 @@ def act(module, steps):
     for step in steps:
         status, out, err = module.run_command(["systemctl", *step])
         if status:
-            units = ["-u%s" % unit for unit in step if "." in unit]
+            units = [f"-u{unit}" for unit in step if "." in unit]
             told = module.run_command(["journalctl", "--no-pager", "-n", "8", "-o", "cat", *units])[1]
-            module.fail_json(msg="systemctl %s ended with status %d:\n%s%s" % (" ".join(step), status, out + err, told))
+            module.fail_json(msg=f"systemctl {' '.join(step)} ended with status {status}:\n{out}{err}{told}")
 
 
 def main():
@@ -77,7 +73,7 @@ def main():
         supports_check_mode=True,
     )
     units, started = module.params["units"], module.params["started"]
-    files = [Wanted(os.path.join(FOLDER, name), text.encode()) for name, text in units.items()]
+    files = [Wanted(FOLDER / name, text.encode()) for name, text in units.items()]
     differences = [(file, difference) for file in files if (difference := file.difference())]
     waiting = [unit for unit, state in states(module, started).items() if state < 2]
     running = [unit for unit, state in states(module, module.params["stopped"]).items() if state > 0]
@@ -85,11 +81,11 @@ def main():
         verify(module, units)
         for file, _ in differences:
             file.land()
-        changed = [os.path.basename(file.path) for file, _ in differences]
+        changed = [file.path.name for file, _ in differences]
         restart = [unit for unit in started if unit in changed and unit not in waiting]
         steps = {"daemon-reload": [], "disable --now": running, "enable --now": waiting, "restart": restart}
         act(module, [[*words.split(), *names] for words, names in steps.items() if names or words == "daemon-reload"])
-    text = {when: "".join("%s\n" % unit for unit in found) for when, found in (("before", running), ("after", waiting))}
+    text = {when: "".join(f"{unit}\n" for unit in found) for when, found in (("before", running), ("after", waiting))}
     diff = [difference for _, difference in differences]
     if waiting or running:
         diff.append({"before_header": "running", "after_header": "running", **text})

@@ -1,16 +1,17 @@
 """This host's apt and dpkg, and a repository tried out beside them. Runs on a host: standard library only."""
 
+import contextlib
 import fcntl
-import glob
-import os
 import re
 import shutil
 import tempfile
 import time
+from pathlib import Path
 
+from ansible.module_utils.ionman_files import Wanted
 from ansible.module_utils.ionman_words import complaints, refusal, stanzas
 
-LISTS = "/var/lib/apt/lists"
+LISTS = Path("/var/lib/apt/lists")
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none"}
 SHORT = ["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15"]
 STRICT = ["-o", "APT::Update::Error-Mode=any"]
@@ -22,8 +23,9 @@ class Host:
     def __init__(self, module):
         self.module = module
 
-    def run(self, *command, environment=None):
-        status, out, err = self.module.run_command(list(command), environ_update={**ENVIRONMENT, **(environment or {})})
+    def run(self, *command):
+        """(exit status, output and errors) of a program, in a language and manner that does not depend on the host."""
+        status, out, err = self.module.run_command(list(command), environ_update=ENVIRONMENT)
         return status, out + err
 
     def installed(self):
@@ -34,42 +36,41 @@ class Host:
 
     def interrupted(self):
         """Whether dpkg was stopped in the middle (dpkg(1), --audit)."""
-        return bool(os.listdir("/var/lib/dpkg/updates")) or bool(self.run("dpkg", "--audit")[1].strip())
+        return any(Path("/var/lib/dpkg/updates").iterdir()) or bool(self.run("dpkg", "--audit")[1].strip())
 
     def finish(self):
+        """Have dpkg finish what it began."""
         status, text = self.run("dpkg", "--force-confold", "--configure", "-a")
         if status:
-            self.fail("dpkg was interrupted on this host and cannot finish", "run dpkg --configure -a there by hand", text)
+            self.fail("dpkg was interrupted here and cannot finish", "Run dpkg --configure -a by hand", text)
 
     def wait(self, path, timeout):
         """Wait until nobody holds apt's lock on `path`; apt itself waits for dpkg's lock only."""
         deadline = time.monotonic() + timeout
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "a") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
             while True:
                 try:
                     return fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     if time.monotonic() > deadline:
-                        self.fail("another apt has held %s for %d s" % (path, timeout), "wait for it, or see what it is")
+                        self.fail(f"another apt has held {path} for {timeout} s", "wait for it, or see what it is")
                     time.sleep(0.5)
 
     def in_use(self, package):
         """Whether a supervised program or a process is of this release; its files must stay."""
-        tree = ("/opt/%s/" % package.replace("-", "/", 1), "/opt/%s/%s/" % parts(package))
-        for path in glob.glob("/var/lib/ionman/supervise/*/run") + glob.glob("/proc/[0-9]*/cmdline"):
-            try:
-                with open(path, "rb") as file:
-                    text = file.read()
-            except OSError:  # the process has ended
-                continue
-            if any(folder.encode() in text for folder in tree):
-                return True
+        folder = "/opt/{}/{}/".format(*parts(package)).encode()
+        programs = [*Path("/var/lib/ionman/supervise").glob("*/run"), *Path("/proc").glob("[0-9]*/cmdline")]
+        for path in programs:
+            with contextlib.suppress(OSError):  # the process has ended
+                if folder in path.read_bytes():
+                    return True
         return False
 
     def fail(self, what, remedy, output=""):
+        """End the task: what failed, what to do, and what apt or dpkg said."""
         told = "\n".join(complaints(output)) or output.strip()[-800:]
-        self.module.fail_json(msg="%s. Nothing was changed. %s" % (what, remedy) + ("\n%s" % told if told else ""))
+        self.module.fail_json(msg=f"{what}. Nothing was changed. {remedy}" + (f"\n{told}" if told else ""))
 
 
 class Repository:
@@ -78,49 +79,52 @@ class Repository:
     def __init__(self, host, files, timeout):
         self.host = host
         self.files = files
-        self.root = tempfile.mkdtemp(prefix="ionman-apt-", dir="/run")
-        os.chmod(self.root, 0o755)  # apt reads keyring and lists as the user _apt
-        self.lists = os.path.join(self.root, "lists")
-        os.makedirs(os.path.join(self.lists, "partial"))
-        host.wait(os.path.join(LISTS, "lock"), timeout)
+        self.root = Path(tempfile.mkdtemp(prefix="ionman-apt-", dir="/run"))
+        self.root.chmod(0o755)  # nothing secret; apt reads keyring and lists as the user _apt
+        self.lists = self.root / "lists"
+        (self.lists / "partial").mkdir(parents=True)
+        host.wait(LISTS / "lock", timeout)
 
     def try_out(self):
-        """Update from these files alone; fails the task when apt does not accept the repository."""
+        """Update from these files alone; None, or (meaning, remedy, output) when apt does not accept the repository."""
         source = conf = None
         for path, text in self.files.items():
-            staged = self.root + path
-            for other in self.files:
-                text = text.replace(other, self.root + other)
-            os.makedirs(os.path.dirname(staged), exist_ok=True)
-            with open(staged, "w") as file:
-                file.write(text)
+            staged = self._stage(path, text)
             source = staged if path.endswith(".sources") else source
             conf = staged if "/apt.conf.d/" in path else conf
-        options = ["-o", "Dir::Etc::sourcelist=" + source, "-o", "Dir::Etc::sourceparts=/dev/null"]
-        options += ["-o", "Dir::State::lists=" + self.lists, "-o", "Acquire::GzipIndexes=false", *SHORT, *STRICT]
+        options = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=/dev/null"]
+        options += ["-o", f"Dir::State::lists={self.lists}", "-o", "Acquire::GzipIndexes=false", *SHORT, *STRICT]
         status, text = self.host.run("apt-get", *(["-c", conf] if conf else []), *options, "update")
-        return refusal(text) + (text,) if status else None
+        return (*refusal(text), text) if status else None
+
+    def _stage(self, path, text):
+        """Write one file here, speaking of the others where they are here; returns its path."""
+        staged = Path(f"{self.root}{path}")
+        for other in self.files:
+            text = text.replace(other, f"{self.root}{other}")
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_text(text, encoding="utf-8")
+        return str(staged)
 
     def offers(self):
         """{package: [versions]}, of this host's architecture."""
         found = {}
-        for path in glob.glob(os.path.join(self.lists, "*_Packages")):
-            with open(path, encoding="utf-8") as file:
-                for fields in stanzas(file.read()):
-                    found.setdefault(fields["Package"], []).append(fields["Version"])
+        for path in self.lists.glob("*_Packages"):
+            for fields in stanzas(path.read_text(encoding="utf-8")):
+                found.setdefault(fields["Package"], []).append(fields["Version"])
         return found
 
     def land_lists(self):
-        """Give the host the lists that were proven, so that they are not fetched again; returns the new ones."""
-        landed = []
-        for path in glob.glob(os.path.join(self.lists, "*_*")):
-            target = os.path.join(LISTS, os.path.basename(path))
-            if not os.path.exists(target):
-                landed.append(target)
-            shutil.copyfile(path, target)
-        return landed
+        """Give the host the lists that were proven; returns what was there before, for Wanted.restore."""
+        before = {}
+        for path in self.lists.glob("*_*"):
+            list_file = Wanted(LISTS / path.name, b"")
+            before[list_file.path] = list_file.current()
+            shutil.copyfile(path, list_file.path)
+        return before
 
     def close(self):
+        """Remove the folder."""
         shutil.rmtree(self.root)
 
 

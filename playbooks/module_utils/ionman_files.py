@@ -1,16 +1,17 @@
-"""Files that land whole or not at all, for the modules of this folder's neighbour. Runs on a host: standard library only."""
+"""Files that land whole or not at all, for the modules beside this folder. Runs on a host: standard library only."""
 
 import grp
 import os
 import pwd
 import tempfile
+from pathlib import Path
 
 
 class Wanted:
     """A file as it should be; `content` is bytes, `mode` a number, `secret` keeps the content out of diffs."""
 
-    def __init__(self, path, content, mode=0o644, owner="root", group="root", secret=False):
-        self.path = path
+    def __init__(self, path, content, mode=0o644, *, owner="root", group="root", secret=False):  # noqa: PLR0913
+        self.path = Path(path)
         self.content = content
         self.mode = mode
         self.owner = owner
@@ -19,19 +20,25 @@ class Wanted:
 
     def difference(self):
         """What differs from the file that is there, as an entry of Ansible's diff; None when nothing does."""
-        before = self._read()
+        before = self.current()
         if before == self.content and self._attributes() == self._wanted_attributes():
             return None
-        header = {"before_header": self.path, "after_header": self.path}
+        header = {"before_header": str(self.path), "after_header": str(self.path)}
         if self.secret or before == self.content:
-            return {**header, "before": self._summary(before), "after": self._summary(self.content, self._wanted_attributes())}
-        return {**header, "before": _text(before), "after": _text(self.content)}
+            return {**header, "before": self._summary(before), "after": self._summary(self.content, is_new=True)}
+        return {
+            **header,
+            "before": (before or b"").decode(errors="replace"),
+            "after": self.content.decode(errors="replace"),
+        }
 
     def land(self):
-        """Write the file beside its place, then rename it there: a reader sees the old one or the new one."""
-        folder = os.path.dirname(self.path)
-        os.makedirs(folder, mode=0o755, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".ionman-")
+        """Write the file beside its place, then rename it there: a reader sees the old one or the new one.
+
+        Raises KeyError for a user or group that the host has not.
+        """
+        self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".ionman-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(self.content)
@@ -39,32 +46,27 @@ class Wanted:
                 os.fchmod(file.fileno(), self.mode)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self.path)
+            Path(temporary).replace(self.path)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise
 
     def current(self):
         """The bytes that are there now, None when the file is not there: what `restore` takes back."""
-        return self._read()
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
 
     def restore(self, before):
         """Put back what `current` gave."""
         if before is None:
-            if os.path.exists(self.path):
-                os.unlink(self.path)
+            self.path.unlink(missing_ok=True)
         else:
-            Wanted(self.path, before, self.mode, self.owner, self.group).land()
-
-    def _read(self):
-        try:
-            with open(self.path, "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            return None
+            Wanted(self.path, before, self.mode, owner=self.owner, group=self.group).land()
 
     def _attributes(self):
-        found = os.stat(self.path)
+        found = self.path.stat()
         return (found.st_mode & 0o7777, found.st_uid, found.st_gid)
 
     def _wanted_attributes(self):
@@ -74,20 +76,18 @@ class Wanted:
         except KeyError:
             return None
 
-    def _summary(self, content, attributes=None):
+    def _summary(self, content, *, is_new=False):
+        """A line about a file whose content is not shown."""
         if content is None:
             return ""
-        if attributes is None and content == self._read():
-            attributes = self._attributes()
-        shown = "mode %04o owner %d group %d" % attributes if attributes else "owner %s group %s" % (self.owner, self.group)
-        return "(%s, %d bytes)\n%s\n" % ("secret" if self.secret else "unchanged", len(content), shown)
+        what = "secret" if self.secret else "the same content"
+        if is_new:
+            return f"({what}, as it should be) mode {self.mode:04o} owner {self.owner} group {self.group}\n"
+        mode, user, group = self._attributes()
+        return f"({what}) mode {mode:04o} uid {user} gid {group}\n"
 
 
-def _text(content):
-    return "" if content is None else content.decode("utf-8", "replace")
-
-
-def settle(wanted, check):
+def settle(wanted, *, check):
     """Land what differs; returns the list of differences (nothing is written when `check` is true)."""
     differences = []
     for file in wanted:

@@ -11,13 +11,13 @@ REFUSALS = (
     (r"not yet valid|Not live until", "signed in the future", "check the clocks of this host and of the repository's"),
     (r"NO_PUBKEY|EXPKEYSIG|KEYEXPIRED|REVKEYSIG|couldn't be verified|keyring",
      "not signed by the key in the keyring",
-     "compare the keyring of this host with the repository's key; after a planned change of key deploy repo, then host"),
+     "compare this host's keyring with the repository's key; after a planned change of key deploy repo, then host"),
     (r"BADSIG|Hash Sum mismatch|unexpected size|Clearsigned file isn't valid|does not match|Splitting up", "altered",
      "what the repository sends is not what was signed: look at its host before anything else"),
     (r"is not signed|NO_DATA|NODATA|unsigned|no longer signed", "unsigned",
      "the repository gives no signature: do not install from it; run the deploy's repo playbook, which signs it again"),
     (r"[Cc]ertificate|handshake|TLS", "not proven by its certificate",
-     "the repository's certificate was not made by the CA that this host has for it: deploy certificate and repo again"),
+     "the repository's certificate is not by the CA that this host has for it: deploy certificate and repo again"),
     (r"Could not resolve|Could not connect|Connection (?:refused|failed|timed out)|unreachable|No route|timed out|"
      r"Temporary failure|Failed to fetch.*404|does not have a Release file|503|502", "unreachable",
      "is the repository's host up (systemctl status ionman-repo), its address right, its port open from here?"),
@@ -39,8 +39,8 @@ def refusal(output):
 
 
 def fits(wanted, actual):
-    """Whether an installed or offered package version is the one asked for: exact, or without Debian's revision."""
-    return not wanted or actual == wanted or actual.rpartition("-")[0] == wanted
+    """Whether a package's version (None: not there) is the one asked for: exact, or without Debian's revision."""
+    return actual is not None and (not wanted or actual == wanted or actual.rpartition("-")[0] == wanted)
 
 
 def stanzas(text):
