@@ -60,6 +60,8 @@ def down(name: str) -> None:
 def list_() -> None:
     """All labs, with their hosts and whether these answer."""
     requirements.demand_root()
+    if not place.names():
+        print("there is no lab: ionman lab up")
     for name in place.names():
         found = place.find(name)
         if found is None:

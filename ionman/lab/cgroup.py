@@ -75,12 +75,12 @@ def leave() -> None:
 
 
 def clear(name: str, *, timeout: float = 20) -> None:
-    """Kill everything in the group and remove it.
+    """Kill everything in the group, but not this process, and remove it.
 
     Raises `Late` when something is still alive after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    while alive := members(name):
+    while alive := members(name) - {os.getpid()}:
         for pid in alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

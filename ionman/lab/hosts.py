@@ -111,9 +111,8 @@ class Standing:
 
     def _cable(self, host: str, *, up: bool) -> None:
         if not network.link(self.lab.namespace, f"vb-{self.lab.host(host).name}", up=up):
-            raise Unavailable(
-                f"{host} of lab {self.lab.name} is off", remedy=f"ionman lab start {self.lab.name} {host}"
-            )
+            remedy = f"ionman lab start {self.lab.name} {host}"
+            raise Unavailable(f"{host} of lab {self.lab.name} is off", remedy=remedy)
 
     def forward(self, name: str, host: str, port: int) -> int:
         """Open (once) a door called `name` to a port of a host; returns its port on 127.0.0.1."""

@@ -34,7 +34,11 @@ def up(name: str, hosts: int | None = None, while_pid: int = 0, tell: Tell = lam
         if lab is not None and hosts not in (None, len(lab.hosts)):
             raise InputError(f"lab {name} has {len(lab.hosts)} hosts, not {hosts}", remedy=f"ionman lab down {name}")
         try:
-            changed = _converge(lab or _create(name, DEFAULT_HOSTS if hosts is None else hosts, tell), tell)
+            # Commands are started in the lab's own group: one that an interrupt leaves behind is ended with the rest.
+            cgroup.clear(f"{name}/maker")
+            with cgroup.inside(f"{name}/maker"):
+                changed = _converge(lab or _create(name, DEFAULT_HOSTS if hosts is None else hosts, tell), tell)
+            cgroup.clear(f"{name}/maker")
             _guard(place.load(name), while_pid, begun)
         except BaseException:
             if lab is None:

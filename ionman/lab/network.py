@@ -106,7 +106,7 @@ def greets(namespace: str, address: str, port: int = 22, timeout: float = 2.0) -
 
 
 def link(namespace: str, interface: str, *, up: bool) -> bool:
-    """Cut (`up=False`) or heal the cable between the bridge and a host; False for a host that is off or has none yet."""
+    """Cut (`up=False`) or heal the cable between the bridge and a host; False when the host is off or has none yet."""
     command = ["ip", "-netns", namespace, "link", "set", interface, "up" if up else "down"]
     return process.run(command, check=False).returncode == 0
 

@@ -185,6 +185,24 @@ def test_two_labs_side_by_side(lab: Standing, other: str) -> None:
     assert lab.is_up("host1")
 
 
+def test_a_lab_comes_back_after_this_machine_was_rebooted(lab: Standing, other: str) -> None:
+    """A reboot takes processes and namespaces, and leaves the directory."""
+    lifecycle.up(other, 1)
+    said(Standing(other), "host1", "echo kept > /var/kept; sync")
+    github = Standing(other).github_url
+    cgroup.clear(other)
+    network.remove(f"ionman-{other}")
+    assert lifecycle.up(other)
+    assert said(Standing(other), "host1", "cat /var/kept") == "kept"
+    assert Standing(other).github_url == github
+    assert not lifecycle.up(other)
+
+
+def test_the_github_double_has_the_examples_releases(lab: Standing) -> None:
+    with urllib.request.urlopen(f"{lab.github_url}/repos/ionman/demo/releases/tags/v1.0.0", timeout=10) as answer:
+        assert b'"tag_name"' in answer.read()
+
+
 @pytest.mark.parametrize("delay", [0.15, 0.3, 0.5, 0.8])
 def test_what_a_kill_leaves_is_finished_by_the_next_up(lab: Standing, other: str, delay: float) -> None:
     maker = subprocess.Popen([*IONMAN, "lab", "up", other, "--hosts=1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
