@@ -16,7 +16,7 @@ from typing import Any
 
 import jinja2
 
-from ionman import logrelay
+from ionman import logrelay, orphan
 from ionman.errors import InputError, Late, NotPossible
 from ionman.files import folder, write
 from ionman.layout import SOCKET_PATH_LIMIT, Layout
@@ -172,10 +172,13 @@ def _status(match: re.Match[str] | None) -> Status:
 
 
 def failures(layout: Layout, program: str) -> int:
-    """How many times in a row it ended soon after its start; the run script counts."""
+    """How many times in a row it ended soon after its start; the run script counts. 0 once it has kept up."""
     pace = layout.program(program) / "pace"
     words = pace.read_text().split() if pace.exists() else []
-    return int(words[0]) if words else 0
+    if not words:
+        return 0
+    ran = time.clock_gettime(time.CLOCK_BOOTTIME) - int(words[1])
+    return 0 if ran > QUICK else int(words[0])
 
 
 def about(layout: Layout, program: str) -> dict[str, Any]:
@@ -229,6 +232,8 @@ def drain(layout: Layout, programs: Mapping[str, float]) -> list[str]:
     for name in programs:
         (layout.scanned / name).unlink(missing_ok=True)
     alive = [name for name, one in status(layout, programs).items() if one.supervised]
+    for name in set(programs) - set(alive):
+        orphan.end(layout.program(name), programs[name])
     if alive:
         run(["svc", "-d", *(layout.program(name) for name in alive)])
     start = time.monotonic()

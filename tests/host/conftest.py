@@ -139,11 +139,16 @@ class Hosts:
         self._running[str(root)] = process.start(["svscan", one.layout.scanned], die_with_parent=True)
         return one
 
-    def end(self, host: Host) -> None:
-        """End everything of `host`."""
-        scanner = self._running.pop(str(host.layout.root))
+    def kill_scanner(self, host: Host) -> None:
+        """End svscan; the supervisors that it started go on."""
+        scanner = self._running[str(host.layout.root)]
         scanner.kill()
         scanner.wait()
+
+    def end(self, host: Host) -> None:
+        """End everything of `host`."""
+        self.kill_scanner(host)
+        del self._running[str(host.layout.root)]
         host.stop()
         shutil.rmtree(host.layout.root)
 

@@ -12,7 +12,7 @@ import pytest
 from ionman import apply, process, supervisor
 from ionman.errors import InputError, Late, Unavailable
 from ionman.lock import alone
-from tests.host.conftest import Host, processes
+from tests.host.conftest import Host, Hosts, processes
 
 
 def eventually(what: str, timeout: float = 20.0, **names: object) -> None:
@@ -150,6 +150,19 @@ def test_a_program_that_lost_its_supervisor_is_never_doubled(host: Host) -> None
     eventually("not path.exists()", path=Path(f"/proc/{old}"))
     eventually("not plan().changed", plan=lambda: host.apply(host.document(), check=True))
     assert "has lost its supervisor" in "".join(supervisor.log_tail(host.layout, name))
+
+
+def test_a_program_without_any_supervisor_is_drained_too(host: Host, hosts: Hosts) -> None:
+    host.apply(host.document())
+    ((name, old),) = host.pids().items()
+    hosts.kill_scanner(host)
+    for pid in processes(host.layout.root):
+        if Path(f"/proc/{pid}/cmdline").read_text() == f"supervise\0{name}\0":
+            os.kill(pid, signal.SIGKILL)
+    assert Path(f"/proc/{old}").exists()
+    host.apply('{"services": []}')
+    assert not Path(f"/proc/{old}").exists()
+    assert host.programs == []
 
 
 def test_what_was_left_half_done_is_finished(host: Host) -> None:
