@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import signal
 import socket
 import ssl
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,11 +178,25 @@ class Crossbar:
     def _end(self, number: int) -> None:
         if self.process is None:
             return
-        if self.process.poll() is None:
-            self.process.send_signal(number)
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)  # a session of its own: the controller and its worker
+            else:
+                self.process.send_signal(number)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(30)
         self.process = None
+        self._wait_until_closed()
+
+    def _wait_until_closed(self) -> None:
+        """A worker outlives its controller by a moment, and would answer for a router that has not started yet."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"something still listens on port {self.port}")

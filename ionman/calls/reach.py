@@ -52,8 +52,8 @@ def parse(address: str, default_port: int = 8443) -> Router:
     if bracket:
         host, port = host.removeprefix("["), rest.removeprefix(":")
     else:
-        host, _, port = host.partition(":")
-    good_port = not port or (port.isdigit() and 0 < int(port) < 65536)
+        host, rest, port = host.partition(":")
+    good_port = (port.isdigit() and 0 < int(port) < 65536) or not rest
     if not host or any(letter in host for letter in "/ @") or not good_port:
         raise ConfigurationError(f"{address!r} is no router address", remedy="write host:port, as in localhost:8443")
     return Router(host, int(port or default_port))

@@ -125,3 +125,37 @@ def test_the_seeds_idea_of_a_call_works(page: Page, served: Crossbar) -> None:
         });
     }"""
     assert page.evaluate(script, ["alice", served.users["alice"]]) == "Success: User alice called method1"
+
+
+# Not wait_for_function: that evaluates text inside the page, which its Content-Security-Policy refuses.
+UNTIL = """async (state) => {
+    for (let n = 0; n < 200 && states.at(-1) !== state; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+}"""
+
+
+def test_a_lost_connection_comes_back_with_its_subscriptions(browser: Browser, own_router: Crossbar) -> None:
+    """In a browser that trusts another authority, so with its errors ignored: it is the way back that counts here."""
+    own_router.start()
+    with browser.new_context(ignore_https_errors=True) as context:
+        page = context.new_page()
+        page.goto(f"https://{own_router.address}/")
+        script = """async ([user, password]) => {
+            window.states = []; window.news = [];
+            window.client = await ionman.connect({ user, password, onstate: (state) => states.push(state) });
+            await client.subscribe("app.demo.news", (data) => news.push(data));
+        }"""
+        page.evaluate(script, ["alice", own_router.users["alice"]])
+        own_router.kill()
+        page.evaluate(UNTIL, "lost")
+        own_router.start()
+        page.evaluate(UNTIL, "open")
+        publish = """async () => {
+            for (let n = 1; news.length === 0 && n < 50; n++) {
+                await client.publish("app.demo.news", n);
+                await new Promise((resolve) => setTimeout(resolve, 100));
+            }
+        }"""
+        page.evaluate(publish)
+        assert page.evaluate("[states, news.length > 0]") == [["open", "lost", "open"], True]

@@ -71,6 +71,7 @@ export class Client {
         }
         this.joined(connection, session);
         resolve(this);
+        this.onstate("open");
       };
       connection.onclose = (reason, details) => {
         reject(trouble(reason, details));
@@ -110,6 +111,18 @@ export class Client {
     await this.session?.subscribe(topic, ([data]) => handler(data));
   }
 
+  // Publish `data` to everybody who subscribed `topic`, this client too; resolves when the router has taken it.
+  async publish(topic, data) {
+    if (this.session === null) {
+      throw new Failure("unavailable", "the connection to the router is lost");
+    }
+    try {
+      await this.session.publish(topic, [data], {}, { acknowledge: true, exclude_me: false });
+    } catch (problem) {
+      throw answered(problem);
+    }
+  }
+
   close() {
     this.closed = true;
     this.connection?.close();
@@ -122,7 +135,6 @@ export class Client {
     for (const [topic, handler] of this.subscriptions) {
       session.subscribe(topic, ([data]) => handler(data));
     }
-    this.onstate("open");
   }
 
   lost(connection) {

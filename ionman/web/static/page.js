@@ -1,5 +1,4 @@
 // The page that the router serves: log in, call a procedure, see the answers. ionman.js does the work.
-"use strict";
 
 const KEEP = 50; // answers shown
 const find = (id) => document.getElementById(id);
