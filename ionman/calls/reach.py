@@ -4,9 +4,11 @@ import queue
 import socket
 import ssl
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -121,12 +123,29 @@ def _connect(router: Router, context: ssl.SSLContext, timeout: float, closing: E
 
 
 def _tcp(router: Router, timeout: float) -> socket.socket:
-    """A TCP connection. getaddrinfo(3) knows no deadline, so it runs in a thread that may outlive this call."""
-    answers: queue.SimpleQueue[socket.socket | OSError] = queue.SimpleQueue()
+    """A TCP connection to the first address of `router` that takes one."""
+    ends = time.monotonic() + timeout
+    refused: OSError = OSError(f"{router.host} has no address")
+    for family, kind, protocol, _, address in _addresses(router, timeout):
+        connection = socket.socket(family, kind, protocol)
+        connection.settimeout(max(0.01, ends - time.monotonic()))
+        try:
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            refused = error
+        else:
+            return connection
+    raise refused
+
+
+def _addresses(router: Router, timeout: float) -> list[tuple[Any, ...]]:
+    """What the name stands for. getaddrinfo(3) knows no deadline, so it runs in a thread that may outlive this call."""
+    answers: queue.SimpleQueue[list[tuple[Any, ...]] | OSError] = queue.SimpleQueue()
 
     def work() -> None:
         try:
-            answers.put(socket.create_connection((router.host, router.port), timeout))
+            answers.put([*socket.getaddrinfo(router.host, router.port, type=socket.SOCK_STREAM)])
         except OSError as error:
             answers.put(error)
 
@@ -134,7 +153,7 @@ def _tcp(router: Router, timeout: float) -> socket.socket:
     try:
         answer = answers.get(timeout=timeout)
     except queue.Empty:
-        raise TimeoutError from None
+        raise socket.gaierror(socket.EAI_AGAIN, f"no answer within {timeout:.1f} s") from None
     if isinstance(answer, OSError):
         raise answer
     return answer
