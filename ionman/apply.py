@@ -43,6 +43,8 @@ class Doing:
         self._drain(self.plan.targets("drain"))
         for target in self.plan.targets("forget"):
             self._forget(target)
+        # A router that was restarted before this has cost the others their connection for a moment.
+        self._await(by_program, told=dict.fromkeys(by_program, ""))
 
     def _write(self) -> None:
         for target in self.plan.targets("write"):
@@ -53,12 +55,13 @@ class Doing:
             folder(path.parent, mode=0o750, group=group)
             write(path, goal.files[target], mode=0o640, group=group)
 
-    def _await(self, waiting: Mapping[str, Goal]) -> None:
+    def _await(self, waiting: Mapping[str, Goal], told: dict[str, str] | None = None) -> None:
+        """Wait until each is ready; `told` is what was said of them before."""
         if not waiting:
             return
         supervisor.await_supervised(self.layout, waiting)
         start = time.monotonic()
-        told: dict[str, str] = {}
+        told = {} if told is None else told
         left = dict(waiting)
         while left:
             for name, status in supervisor.status(self.layout, list(left)).items():
