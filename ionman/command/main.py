@@ -1,6 +1,7 @@
 """The edge of the command line: loads a verb when it is asked for and turns errors into exit statuses."""
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -39,6 +40,7 @@ def ionman() -> None:
 
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line; every `IonmanError` becomes a message and its exit status, Ctrl-C becomes 130."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = ionman.main(args=argv, prog_name="ionman", standalone_mode=False)
     except IonmanError as error:

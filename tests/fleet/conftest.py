@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ionman.demo.fleet import Fleet
+from ionman.demo.report import Report
 from ionman.lab import lifecycle
 from ionman.lab.hosts import Standing
+from tests.fleet import deploy
 
 NAME = "test"
+CHAIN = "chain"
 HERE = Path(__file__).parent
 
 
@@ -37,3 +41,24 @@ def lab() -> Iterator[Standing]:
     else:
         os.environ["IONMAN_LAB"] = before
     lifecycle.down(NAME, tell)
+
+
+@pytest.fixture(scope="session")
+def chain_lab() -> Iterator[Standing]:
+    """A lab of its own for what deploys the whole chain, with nothing on its hosts yet."""
+    lifecycle.down(CHAIN, tell)
+    lifecycle.up(CHAIN, 3, os.getpid(), tell)
+    yield Standing(CHAIN)
+    lifecycle.down(CHAIN, tell)
+
+
+@pytest.fixture(scope="session")
+def virgin_check(chain_lab: Standing) -> str:
+    """The output of `deploy.yml --check --diff` before anything was deployed."""
+    return deploy.check(chain_lab)
+
+
+@pytest.fixture(scope="session")
+def first_report(chain_lab: Standing, virgin_check: str) -> Report:
+    """What the demo says the first time; afterwards the chain stands on `chain_lab`."""
+    return Fleet(CHAIN, tell, os.getpid()).up()

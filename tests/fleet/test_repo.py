@@ -51,6 +51,7 @@ class Fleet:
         self.variables: dict[str, Any] = {
             "repo_debs": str(self.debs),
             "certificate_dir": str(folder / "ca"),
+            "repo_name": "host1",
             "certificate_names": ["host1"],
             "certificate_extra_names": [],
             "host_tools": ["probetool"],

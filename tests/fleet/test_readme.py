@@ -1,0 +1,90 @@
+"""The README as a new user follows it: its commands, its code and its YAML, as they stand there."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ionman import process
+from ionman.demo.playbook import TREE
+from ionman.lab.hosts import Standing
+from tests.fleet.deploy import BIN
+
+README = (TREE / "README.md").read_text()
+# Run by other means, each for its reason.
+ELSEWHERE = {
+    "make demo": "test_deploy.py runs what it runs; it sets up a checkout, which this one is already",
+    "make test": "is this",
+    ". .venv/bin/activate": "the tests run in that environment",
+    "ansible-vault encrypt inventory/mine/group_vars/all/vault.yml": "asks for a password: test_example.py",
+    "ansible-playbook -i inventory/mine --ask-vault-pass playbooks/deploy.yml": "asks for a password: test_example.py",
+    "ionman lab down": "the lab is taken down by its fixture",
+}
+
+
+def commands() -> list[str]:
+    """The README's commands: the lines indented by four spaces, without its pictures."""
+    lines = [line[4:].split("  #")[0].strip() for line in README.splitlines() if line.startswith("    ")]
+    return [line for line in lines if re.match(r"(make|ionman|ansible-|cp|\.) ?", line)]
+
+
+def block(language: str) -> str:
+    """The first block of code in `language`."""
+    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def checkout(chain_lab: Standing, first_report: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of what a user edits, beside the rest of this checkout."""
+    place = tmp_path_factory.mktemp("checkout")
+    for name in ("playbooks", "roles", "ansible.cfg"):
+        (place / name).symlink_to(TREE / name)
+    shutil.copytree(TREE / "inventory", place / "inventory")
+    yield place
+    # The chain's own state again: the service that was tried goes.
+    play(chain_lab, place, TREE / "inventory/lab")
+
+
+def environment(lab: Standing) -> dict[str, str]:
+    return {"PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin", "IONMAN_LAB": lab.lab.name, "HOME": str(Path.home())}
+
+
+def play(lab: Standing, place: Path, inventory: Path) -> str:
+    command: list[str | Path] = ["ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
+    return process.run(command, cwd=place, env=environment(lab), timeout=300).stdout
+
+
+def edit(place: Path) -> None:
+    """Put the README's entries into the inventory's lists, as it tells."""
+    variables = place / "inventory/lab/group_vars/all.yml"
+    text = variables.read_text()
+    for part in re.split(r"^(?=\w)", block("yaml"), flags=re.MULTILINE):
+        if part:
+            name, _, entries = part.partition("\n")
+            text = text.replace(f"{name}\n", f"{name}\n{entries}", 1)
+    variables.write_text(text)
+
+
+def test_every_command_is_run_here_or_accounted_for() -> None:
+    assert set(ELSEWHERE) < set(commands())
+    assert len(commands()) > len(ELSEWHERE) + 5
+
+
+def test_its_service_is_what_new_makes_of_it_and_is_deployed(chain_lab: Standing, checkout: Path) -> None:
+    for command in commands():
+        if command in ELSEWHERE:
+            continue
+        words = command.replace("/lab/demo/", f"/lab/{chain_lab.lab.name}/").split()
+        if command.startswith("ionman release publish"):
+            (checkout / "hello/modules/hello.py").write_text(block("python"))
+            edit(checkout)
+            words += ["--lab", chain_lab.lab.name]
+        done = process.run(words, cwd=checkout, env=environment(chain_lab), timeout=300)
+        if command.startswith("ionman call"):
+            assert done.stdout == '{"status": "OK", "result": "Hello, alice"}\n'
+        if "--check" in words:
+            assert "failed=0" in done.stdout
