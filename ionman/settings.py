@@ -4,6 +4,7 @@
 line, as one `ConfigurationError`. Paths in the file are relative to the folder that the file is in.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ DEFAULT_CA = Path("/etc/ionman/ca.pem")
 REALM = re.compile(r"[A-Za-z][A-Za-z0-9_\-@.]{2,254}")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 OWN = re.compile(r"app_[a-z0-9_]+")
+LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 KEY_HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -106,13 +108,23 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
     return check
 
 
+def _host(value: str) -> str:
+    """A name (RFC 1123, 2.1) or an address; an IPv6 address stands without brackets."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if len(value) > 253 or not all(LABEL.fullmatch(label) for label in value.split(".")):
+            raise Wrong(f"{value!r} is neither a host name nor an address") from None
+    return value
+
+
 def _routers(value: str) -> tuple[Router, ...]:
     found = []
     for part in value.split(","):
         match = re.fullmatch(r"\s*(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]]+)):([0-9]+)\s*", part)
         if not match:
             raise Wrong(f"{part.strip()!r} is not host:port")
-        found.append(Router(match[1] or match[2], _port(match[3])))
+        found.append(Router(_host(match[1] or match[2]), _port(match[3])))
     twice = {str(router) for router in found if found.count(router) > 1}
     if twice:
         raise Wrong(f"{', '.join(sorted(twice))} is named twice")
@@ -126,7 +138,7 @@ KEYS: Mapping[str, Callable[[str], Any]] = {
     "user": _text,
     "password": _text,
     "key": _text,
-    "host": _matching(re.compile(r"[^\s:/]+|[0-9a-fA-F:]+"), "a host name or an address"),
+    "host": _host,
     "port": _port,
     "routers": _routers,
     "ca": _text,

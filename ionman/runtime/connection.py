@@ -6,6 +6,7 @@ from typing import Any
 
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.serializer import CBORSerializer
+from OpenSSL import crypto
 from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
@@ -17,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ionman.errors import IonmanError, WampError
+from ionman.errors import ConfigurationError, IonmanError, WampError
 from ionman.runtime import backoff, refusal
 from ionman.runtime.lifecycle import Event, State, after
 from ionman.runtime.reach import cause
@@ -85,7 +86,13 @@ def trust(settings: Settings) -> Any:
         return platformTrust()
     mark = b"-----END CERTIFICATE-----"
     parts = [part + mark for part in settings.ca.read_bytes().split(mark) if b"-----BEGIN CERTIFICATE-----" in part]
-    return trustRootFromCertificates([Certificate.loadPEM(part) for part in parts])
+    try:
+        return trustRootFromCertificates([Certificate.loadPEM(part) for part in parts])
+    except crypto.Error as error:
+        raise ConfigurationError(
+            f"{settings.path}: ca: {settings.ca} holds a certificate that cannot be read",
+            remedy="set ca to a PEM file of the authority that signed the routers' certificates",
+        ) from error
 
 
 class Connection:

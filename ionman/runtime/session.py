@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from autobahn.twisted.wamp import ApplicationSession
-from autobahn.wamp import auth
 from autobahn.wamp.exception import ApplicationError, Error, SerializationError, TransportLost
 from autobahn.wamp.types import (
     CallDetails,
@@ -25,6 +24,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ionman.calls.login import Account, login
 from ionman.errors import WampError
 from ionman.runtime.classes import Details
 from ionman.settings import Settings
@@ -73,10 +73,7 @@ class RouterSession(ApplicationSession):
         self._welcome: Any = None
         self._refused = ("", "")
         settings = owner.settings
-        if settings.key:
-            self._method = auth.create_authenticator("cryptosign", authid=settings.user, privkey=settings.key)
-        else:
-            self._method = auth.create_authenticator("scram", authid=settings.user, password=settings.password)
+        self._login = login(Account(settings.realm, settings.user, settings.password, settings.key))
 
     # --- what Autobahn calls ------------------------------------------------------------------------------------
 
@@ -84,24 +81,24 @@ class RouterSession(ApplicationSession):
         """Say who we are."""
         self._welcome = self._clock.callLater(WELCOME_SECONDS, self.drop)
         settings = self._owner.settings
-        self.join(settings.realm, [self._method.name], settings.user, authextra=self._method.authextra)
+        self.join(settings.realm, [self._login.method], settings.user, authextra=self._login.extra())
 
     def onChallenge(self, challenge: Challenge) -> Any:  # noqa: N802
         """Prove it; a router that asks for another proof than was offered is refused."""
-        if challenge.method != self._method.name:
+        if challenge.method != self._login.method:
             raise ApplicationError(
                 "wamp.error.no_matching_auth_method",
-                f"the router wants {challenge.method}, the configuration has what {self._method.name} needs",
+                f"the router wants {challenge.method}, the configuration has what {self._login.method} needs",
             )
-        return self._method.on_challenge(self, challenge)
+        return self._login.answer(challenge.extra or {})
 
     def onWelcome(self, welcome: Any) -> str | None:  # noqa: N802
         """Check that the router knows the password too (scram); a text refuses it."""
         self._stop_waiting()
-        why: str | None = self._method.on_welcome(self, welcome.authextra or {})
-        if why:
-            self._refused = ("wamp.error.cannot_authenticate", why)
-        return why
+        if self._login.accept(welcome.authextra or {}):
+            return None
+        self._refused = ("wamp.error.cannot_authenticate", "the router does not know the password itself")
+        return self._refused[1]
 
     def onJoin(self, details: Any) -> None:  # noqa: N802
         """Pass on that we are in."""

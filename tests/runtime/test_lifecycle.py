@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nacl.signing import SigningKey
 
 from ionman import process
 from ionman.call import Caller
@@ -17,6 +18,7 @@ from ionman.errors import WampError
 from tests.crossbar import Crossbar
 from tests.runtime.author import HEAD, Author, Running, indent
 
+SEED = bytes(range(32))
 SLOW = """
 async def app_demo_slow(self, argv, details):
     from twisted.internet import reactor
@@ -72,18 +74,17 @@ def in_flight(running: Any) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_call_in_flight_is_finished_and_the_next_goes_to_another(author: Author, number: int) -> None:
     author.shell("demo").module("demo", SLOW)
-    first = author.ready()
+    first, second = author.ready(), author.ready()
     with author.caller() as caller, author.caller("bob") as other:
-        call = Call(caller, "app.demo.slow", {"seconds": 1.5})
+        call = Call(caller, "app.demo.slow", {"seconds": 2.5})  # the first in turn is the first that joined
         in_flight(first)
-        second = author.ready()
         first.popen.send_signal(number)
         first.until("draining")
         for _ in range(3):
             assert other.call("app.demo.pid")["pid"] == second.popen.pid
         assert first.popen.poll() is None
         call.join()
-        assert call.answer == {"status": "OK", "slept": 1.5}
+        assert call.answer == {"status": "OK", "slept": 2.5}
         assert first.popen.wait(10) == 0
         assert second.end() == 0
         with pytest.raises(WampError) as caught:
@@ -145,6 +146,11 @@ def test_killed_it_leaves_no_registration(author: Author) -> None:
 def test_a_router_that_comes_late_and_one_that_restarts(breaking: Author) -> None:
     router = breaking.router
     assert router is not None
+    # The same service logs in with a key here, and with a password everywhere else.
+    (breaking.folder / "own.key").write_text(SEED.hex())
+    user = {"name": "keyed", "key": bytes(SigningKey(SEED).verify_key).hex(), "role": "service_demo"}
+    router.description["realms"][0]["users"].append(user)
+    breaking.configure(user="keyed", password=None, key="own.key")
     running = breaking.shell("demo").module("demo", SLOW).start()
     running.until_said(f"router {router.address} cannot be reached: connection refused; nothing listens there")
     time.sleep(1.5)

@@ -76,6 +76,12 @@ def test_configuration_wrong_under_twistd(alone: Author) -> None:
     assert "Traceback" not in done.stdout
 
 
+def test_an_authority_that_cannot_be_read(alone: Author) -> None:
+    (alone.folder / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
+    alone.shell("demo").module("demo", GOOD).configure(host="localhost", port=9, ca="ca.pem")
+    refused(alone, 78, "demo.py: ", "ca.pem holds a certificate that cannot be read")
+
+
 @pytest.mark.parametrize(
     ("modules", "body", "said"),
     [
