@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ TREE = Path(__file__).resolve().parent.parent
 PACKAGING = TREE / "packaging"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LEFTOVERS = (".lock", ".gitignore", "CACHEDIR.TAG")  # what uv leaves in an environment
+PAGE = "ionman/web/static/ionman.js"  # made by `make setup`, not in git
 HALF = ".building-"
 SLICES = 4  # of the byte-compiler: a fixed number, so that the bytes do not depend on the processors
 
@@ -288,4 +290,7 @@ def runtime_wheel() -> Iterator[Path]:
             ],
             env=os.environ | {"UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never"},
         )
-        yield next(Path(folder).glob("*.whl"))
+        wheel = next(Path(folder).glob("*.whl"))
+        if PAGE not in zipfile.ZipFile(wheel).namelist():
+            raise NotPossible(f"the router's page is not whole: {PAGE} is missing", remedy="run `make setup`")
+        yield wheel

@@ -24,8 +24,10 @@ APP_LONGEST = 24  # useradd(8): an account has at most 32 characters, and `ionma
 REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*(?P<version>[^\s;\\]+)")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
 HOW_TO_LOCK = (
-    "make one beside the service and release it with it:\n"
-    "  uv pip compile --python-version 3.11 --generate-hashes requirements.in -o requirements.lock"
+    "put a requirements.lock with hashes beside the service, for ionman and all that it imports, and release again:\n"
+    "  a service that needs only ionman:  cp packaging/locks/runtime.txt SERVICE/requirements.lock\n"
+    "  one that needs more:  uv pip compile --python-version 3.11 --generate-hashes \\\n"
+    "    --override packaging/locks/overrides.txt pyproject.toml SERVICE/requirements.in -o SERVICE/requirements.lock"
 )
 
 

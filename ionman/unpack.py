@@ -12,6 +12,7 @@ from ionman.errors import InputError
 LARGEST = 512 << 20  # bytes unpacked: more is no service, and would fill the disk
 SERVICE = re.compile(rb"^application\s*=", re.MULTILINE)
 LOCK = "requirements.lock"
+SETTINGS = "config.ini"  # of the author's own machine; a host's come from the inventory, and no secret is in a package
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,10 @@ class Tree:
         ]
 
     def write(self, folder: Path) -> None:
-        """Write the files below `folder`."""
+        """Write the files below `folder`, but for the author's own settings."""
         for name, (data, runs) in self.files.items():
+            if name == SETTINGS:
+                continue
             place = folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)

@@ -54,6 +54,7 @@ def test_no_lock(demo: Files, attempt: Attempt) -> None:
     del demo["requirements.lock"]
     message = attempt(demo)
     assert "has no requirements.lock, nothing was built" in message
+    assert "cp packaging/locks/runtime.txt" in message
     assert "uv pip compile --python-version 3.11 --generate-hashes" in message
 
 

@@ -215,6 +215,12 @@ def test_the_services_of_a_release() -> None:
     assert tree.services() == ["demo.py"]
 
 
+def test_the_settings_of_the_author_stay_out(tmp_path: Path) -> None:
+    Tree({"config.ini": (b"password = hush", False), "demo.py": (b"", True)}, 0).write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.py"]
+    assert (tmp_path / "demo.py").stat().st_mode & 0o777 == 0o755
+
+
 # --- what the role sends -----------------------------------------------------------------------------------------
 
 

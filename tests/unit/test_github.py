@@ -14,8 +14,10 @@ import pytest
 import requests
 from githubkit_schemas.latest.models import BasicError, Release, ReleaseAsset
 
+from ionman.command.main import main
 from ionman.errors import ConfigurationError, InputError, IonmanError, Late, Refused, Unavailable
 from ionman.github import Fetched, GitHub
+from ionman.lab import place
 from ionman.lab.github import Double, Fault
 from ionman.lab.releases import demo_releases, publish, publish_files, token
 from ionman.origin import check_url, read_token
@@ -234,6 +236,53 @@ def test_the_token_comes_from_a_file_or_the_environment(tmp_path: Path, monkeypa
         read_token(file)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_token(tmp_path / "none")
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+def command(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["release", *arguments])
+    return int(ended.value.code or 0)
+
+
+def test_the_command_shows_and_fetches(
+    double: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("IONMAN_GITHUB", double.url)
+    assert command("show", DEMO, "v1.0.0") == 0
+    shown = capsys.readouterr().out
+    assert "demo-1.0.0.tar.gz" in shown
+    assert "sha256:" in shown
+    assert command("show", DEMO, "v1.0.0", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tag"] == "v1.0.0"
+    assert command("fetch", DEMO, "v1.0.0", "--output", str(tmp_path / "here"), "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["by"] == "checksums"
+    assert Path(facts["path"]) == tmp_path / "here/demo-1.0.0.tar.gz"
+    assert command("fetch", DEMO, "v9.9.9") == 65
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("ionman: release v9.9.9 of ionman/demo")
+
+
+def test_the_command_publishes_to_a_lab(
+    double: Double, github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(place, "STATE", tmp_path / "labs")
+    (tmp_path / "hello").mkdir()
+    (tmp_path / "hello/hello.py").write_text("application = 1\n")
+    assert command("publish", str(tmp_path / "hello"), "v0.1.0", "--lab", "mine") == 69
+    assert "there is no lab mine" in capsys.readouterr().err
+    lab = place.plan("mine", tmp_path, 1)
+    lab.directory.mkdir(parents=True)
+    place.save(lab)
+    assert command("publish", str(tmp_path / "hello"), "v0.1.0", "--lab", "mine") == 0
+    digest = capsys.readouterr().out.split()[-1]
+    double.shelf.folder = lab.directory / "github/releases"
+    assert fetch(github, "v0.1.0", repository="ionman/hello").trust.digest == digest
 
 
 # --- the double is shaped as GitHub is ---------------------------------------------------------------------------
