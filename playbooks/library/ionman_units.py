@@ -9,12 +9,17 @@ options:
   units:
     description: The text of each unit by its name.
     type: dict
-    required: true
+    default: {}
   started:
     description: The units that are to be enabled and running.
     type: list
     elements: str
-    required: true
+    default: []
+  restarted:
+    description: Units to restart, because what they read has changed. Fails with the journal's words when one cannot.
+    type: list
+    elements: str
+    default: []
   stopped:
     description: Units of others that are to be disabled and stopped.
     type: list
@@ -58,7 +63,8 @@ def act(module, steps):
         status, out, err = module.run_command(["systemctl", *step])
         if status:
             units = [f"-u{unit}" for unit in step if "." in unit]
-            told = module.run_command(["journalctl", "--no-pager", "-n", "8", "-o", "cat", *units])[1]
+            lines = module.run_command(["journalctl", "--no-pager", "-n", "8", "-o", "cat", *units])[1].splitlines()
+            told = "\n".join(dict.fromkeys(lines))
             module.fail_json(msg=f"systemctl {' '.join(step)} ended with status {status}:\n{out}{err}{told}")
 
 
@@ -66,8 +72,9 @@ def main():
     """Compare, then act."""
     module = AnsibleModule(
         argument_spec={
-            "units": {"type": "dict", "required": True},
-            "started": {"type": "list", "elements": "str", "required": True},
+            "units": {"type": "dict", "default": {}},
+            "started": {"type": "list", "elements": "str", "default": []},
+            "restarted": {"type": "list", "elements": "str", "default": []},
             "stopped": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -77,19 +84,22 @@ def main():
     differences = [(file, difference) for file in files if (difference := file.difference())]
     waiting = [unit for unit, state in states(module, started).items() if state < 2]
     running = [unit for unit, state in states(module, module.params["stopped"]).items() if state > 0]
-    if not module.check_mode and (differences or waiting or running):
-        verify(module, units)
+    if not module.check_mode:
+        if differences:
+            verify(module, units)
         for file, _ in differences:
             file.land()
         changed = [file.path.name for file, _ in differences]
-        restart = [unit for unit in started if unit in changed and unit not in waiting]
-        steps = {"daemon-reload": [], "disable --now": running, "enable --now": waiting, "restart": restart}
-        act(module, [[*words.split(), *names] for words, names in steps.items() if names or words == "daemon-reload"])
+        restart = [unit for unit in started if unit in changed and unit not in waiting] + module.params["restarted"]
+        steps = [["daemon-reload"]] if changed else []
+        todo = {"disable": running, "enable": waiting, "restart": restart}
+        now = {"disable": ["--now"], "enable": ["--now"], "restart": []}
+        act(module, steps + [[verb, *now[verb], *names] for verb, names in todo.items() if names])
     text = {when: "".join(f"{unit}\n" for unit in found) for when, found in (("before", running), ("after", waiting))}
     diff = [difference for _, difference in differences]
     if waiting or running:
         diff.append({"before_header": "running", "after_header": "running", **text})
-    module.exit_json(changed=bool(diff), diff=diff)
+    module.exit_json(changed=bool(diff or module.params["restarted"]), diff=diff)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import re
 # What apt writes when a repository must not be used -> (what it means, what to do). apt has one exit status for all of
 # them, so its words are all there is; apt's own lines are always shown below ours. Order matters: the first that fits.
 REFUSALS = (
+    (r"[Cc]ertificate verif|handshake", "not proven by its certificate",
+     "the repository's certificate is not by the CA that this host has for it: deploy certificate and repo again"),
     (r"is expired|invalid since|Valid-Until", "expired",
      "the repository's signature is out of date: run the deploy's repo playbook, which signs it again,"
      " and check ionman-repo-export.timer on its host (or this host's clock)"),
@@ -16,8 +18,6 @@ REFUSALS = (
      "what the repository sends is not what was signed: look at its host before anything else"),
     (r"is not signed|NO_DATA|NODATA|unsigned|no longer signed", "unsigned",
      "the repository gives no signature: do not install from it; run the deploy's repo playbook, which signs it again"),
-    (r"[Cc]ertificate|handshake|TLS", "not proven by its certificate",
-     "the repository's certificate is not by the CA that this host has for it: deploy certificate and repo again"),
     (r"Could not resolve|Could not connect|Connection (?:refused|failed|timed out)|unreachable|No route|timed out|"
      r"Temporary failure|Failed to fetch.*404|does not have a Release file|503|502", "unreachable",
      "is the repository's host up (systemctl status ionman-repo), its address right, its port open from here?"),

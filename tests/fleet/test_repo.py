@@ -256,6 +256,15 @@ def test_a_signature_near_its_end_is_renewed_by_a_deploy(newer: Fleet) -> None:
     assert newer.install("probe-1.0.0", "probe-1.1.0").status == 0
 
 
+def test_a_port_in_use_is_said(newer: Fleet) -> None:
+    newer.said("host1", "systemd-run -q --unit taken python3 -m http.server --bind host1 8555 && sleep 1")
+    answer = newer.deploy("--tags", "repo", repo_port=8555)
+    newer.said("host1", "systemctl stop taken")
+    assert answer.status != 0
+    assert "bind() to 10.77.0.11:8555 failed (98: Address already in use)" in " ".join(answer.text.split())
+    assert newer.deploy("--tags", "repo").status == 0
+
+
 def test_a_dpkg_that_was_interrupted_is_finished(newer: Fleet) -> None:
     newer.said(
         "host2", "cd /run && apt-get -q download probe-1.2.0 2>&1 && dpkg --unpack probe-1.2.0*.deb && rm probe*"
