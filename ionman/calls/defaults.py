@@ -42,6 +42,8 @@ def read(path: Path) -> Defaults:
 
     Raises `ConfigurationError` naming the file, the line and the key.
     """
+    if not path.exists():
+        raise ConfigurationError(f"{path}: the configuration is not there", remedy="write it as docs/call.md shows")
     found = settings.read(path, "call", os.environ)
     return Defaults(
         routers=tuple(str(router) for router in found.routers),

@@ -256,3 +256,21 @@ def test_a_password_file_that_all_may_read_is_refused(served: Crossbar, tmp_path
     assert (status, f"chmod 600 {secret}" in text) == (78, True), text
     secret.chmod(0o600)
     assert verb(served, "app.t.echo", "--password-file", str(secret), env={})[0] == 0
+
+
+def test_a_router_that_dies_during_a_call_is_said_and_the_call_not_repeated(own_router: Crossbar) -> None:
+    asked = threading.Event()
+
+    def once(argv: Any, details: Mapping[str, Any]) -> Any:
+        assert not asked.is_set()
+        asked.set()
+        own_router.kill()
+
+    own_router.start()
+    account = Account("ionman", "myserviceusername", own_router.users["myserviceusername"])
+    with (
+        Callee(own_router.address, own_router.ca, account, {"app.t.once": once}),
+        pytest.raises(Unavailable, match="was lost") as caught,
+    ):
+        ask(own_router, "app.t.once", routers=[own_router.address, own_router.address])
+    assert "may have been done or not" in str(caught.value)
