@@ -42,7 +42,7 @@ build/stamps/crossbar: build/stamps/uv $(LOCKS)/crossbar.txt $(LOCKS)/build.txt
 	@$(UV) pip sync -q --python build/crossbar/bin/python --require-hashes --build-constraints $(LOCKS)/build.txt $(LOCKS)/crossbar.txt
 	@touch $@
 
-build/stamps/web: build/stamps/venv $(wildcard ionman/web/*.js ionman/web/*.mjs ionman/web/package*.json ionman/web/static/*.html)
+build/stamps/web: build/stamps/venv $(wildcard ionman/web/*.js ionman/web/*.mjs ionman/web/package*.json ionman/web/source/*)
 	@echo "setup: web page"
 	@cd ionman/web && npm ci --silent && npm run --silent build
 	@touch $@
