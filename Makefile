@@ -63,5 +63,5 @@ lock: build/stamps/uv ## renew the locks from their sources
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt pyproject.toml -o $(LOCKS)/runtime.txt
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt -c $(LOCKS)/runtime.txt --all-extras pyproject.toml $(LOCKS)/bootstrap.in -o $(LOCKS)/controller.txt
 
-lint: build/stamps/venv ## ruff, mypy, ansible-lint
+lint: build/stamps/venv ## ruff and mypy (ansible-lint is among the tests)
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

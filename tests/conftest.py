@@ -1,10 +1,23 @@
 """Fixtures that several nouns share: a real router, started once for the whole run, and one for tests that break it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.crossbar import Crossbar
+
+# The cheap ones first, so that a mistake shows early; a folder that is not named comes after these.
+ORDER = ("unit", "roles", "call", "runtime", "router", "browser", "host", "deb", "fleet")
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(HERE).parts[0]
+        return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
