@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionman import control, naming, process
-from ionman.errors import InputError, IonmanError, Late, Unavailable
+from ionman.errors import ConfigurationError, InputError, IonmanError, Late, Unavailable
 from ionman.runtime import boot, place
+from ionman.runtime import log as lines
 from ionman.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ def _background(application: "microservice", environ: Mapping[str, str]) -> int:
     lock = _lock(chosen, environ)
     if pid := lock.holder():
         raise Late(f"{chosen.service} runs already as process {pid}", remedy=f"{application.file} stop")
-    # Nobody holds the lock, so whatever process the file names is another's.
-    pidfile.unlink(missing_ok=True)
+    _writable(pidfile, chosen.logfile)
     read_end, write_end = os.pipe()
     command = _twistd(f"--pidfile={pidfile}", f"--rundir={application.file.parent}", "-y", application.file)
     started = process.start(
@@ -78,6 +78,20 @@ def _background(application: "microservice", environ: Mapping[str, str]) -> int:
     if status := started.wait():
         return status
     return _report(_wait(read_end), chosen, lock)
+
+
+def _writable(pidfile: Path, logfile: Path) -> None:
+    """Check the files of an instance in the background while somebody is there to be told."""
+    os.close(lines.open_file(logfile))
+    try:
+        pidfile.touch()
+        # Nobody holds the lock, so whatever process an old file names is another's.
+        pidfile.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{pidfile}: the pid file cannot be written: {error.strerror}",
+            remedy="set pidfile to a place that the service's user may write",
+        ) from error
 
 
 def _wait(read_end: int) -> dict[str, Any] | None:

@@ -4,34 +4,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
-from autobahn.wamp.serializer import CBORSerializer
-from OpenSSL import crypto
 from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from ionman.errors import ConfigurationError, IonmanError, WampError
-from ionman.runtime import backoff, refusal
+from ionman.errors import IonmanError, WampError
+from ionman.runtime import backoff, refusal, transport
 from ionman.runtime.lifecycle import Event, State, after
 from ionman.runtime.reach import cause
 from ionman.runtime.session import Answer, RouterSession
 from ionman.settings import Router, Settings
 
-CONNECT_SECONDS = 10.0
 PING_SECONDS = 10.0
 WITHDRAW_SECONDS = 5.0
 LEAVE_SECONDS = 2.0
-# A router that is silent is noticed after interval + timeout (s); Autobahn pings only while nothing else arrives.
-PINGS = {"autoPingInterval": 10.0, "autoPingTimeout": 5.0, "autoPingRestartOnAnyTraffic": True}
-MESSAGE_BYTES = 16 << 20  # Crossbar's own limit
 log = Logger(namespace="ionman")
 
 
@@ -54,57 +42,10 @@ class Hooks:
     fatal: Callable[[IonmanError], None]
 
 
-class _Protocol(WampWebSocketClientProtocol):
-    """Tells the connection why it ended."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
-        super().connectionLost(reason)
-        self.factory.lost(reason, str(self.wasNotCleanReason or ""))
-
-
-@implementer(IStreamClientEndpoint)
-class _Watched:
-    """An endpoint that tells why it could not connect."""
-
-    def __init__(self, endpoint: Any, failed: Callable[[Failure], None]) -> None:
-        self._endpoint = endpoint
-        self._failed = failed
-
-    def connect(self, factory: Any) -> "Deferred[Any]":
-        """Connect, and pass a failure on both ways."""
-
-        def tell(failure: Failure) -> Failure:
-            self._failed(failure)
-            return failure
-
-        return self._endpoint.connect(factory).addErrback(tell)
-
-
-def trust(settings: Settings) -> Any:
-    """Return the certificates that routers' certificates must descend from."""
-    if settings.ca is None:
-        return platformTrust()
-    mark = b"-----END CERTIFICATE-----"
-    parts = [part + mark for part in settings.ca.read_bytes().split(mark) if b"-----BEGIN CERTIFICATE-----" in part]
-    try:
-        return trustRootFromCertificates([Certificate.loadPEM(part) for part in parts])
-    except crypto.Error as error:
-        raise ConfigurationError(
-            f"{settings.path}: ca: {settings.ca} holds a certificate that cannot be read",
-            remedy="set ca to a PEM file of the authority that signed the routers' certificates",
-        ) from error
-
-
 class Connection:
     """One router, and how this instance stands there: `state`, `error` and `session`."""
 
-    def __init__(
-        self,
-        router: Router,
-        settings: Settings,
-        offers: Offers,
-        hooks: Hooks,
-    ) -> None:
+    def __init__(self, router: Router, settings: Settings, offers: Offers, hooks: Hooks) -> None:
         self.router = router
         self.settings = settings
         self.state = State.CONNECTING
@@ -120,37 +61,18 @@ class Connection:
         self._offered: list[Any] = []
         self._work: Deferred[Any] | None = None
         self._closed: Deferred[None] | None = None
-        self._service = ClientService(self._endpoint(), self._factory(), self._delay, hooks.clock)
+        self._service = ClientService(
+            transport.endpoint(router, settings, hooks.clock, self._unreachable),
+            transport.factory(router, settings, lambda: RouterSession(self, hooks.clock), self._lost),
+            self._delay,
+            hooks.clock,
+        )
 
     def start(self) -> None:
         """Begin to connect, and never give up until `drain`."""
         self._service.startService()
 
     # --- connecting ---------------------------------------------------------------------------------------------
-
-    def _endpoint(self) -> Any:
-        plain: Any = HostnameEndpoint(self._clock, self.router.host, self.router.port, timeout=CONNECT_SECONDS)
-        if not self.settings.tls:
-            return _Watched(plain, self._unreachable)
-        options = optionsForClientTLS(self.router.host, trustRoot=trust(self.settings))
-        return _Watched(wrapClientTLS(options, plain), self._unreachable)
-
-    def _factory(self) -> Any:
-        url = f"{'wss' if self.settings.tls else 'ws'}://{self.router}/ws"
-        factory: Any = WampWebSocketClientFactory(
-            lambda: RouterSession(self, self._clock), url=url, serializers=[CBORSerializer()]
-        )
-        factory.protocol = _Protocol
-        factory.lost = self._lost
-        factory.setProtocolOptions(
-            openHandshakeTimeout=CONNECT_SECONDS,
-            closeHandshakeTimeout=LEAVE_SECONDS,
-            maxMessagePayloadSize=MESSAGE_BYTES,
-            maxFramePayloadSize=MESSAGE_BYTES,
-            tcpNoDelay=True,
-            **PINGS,
-        )
-        return factory
 
     def _delay(self, attempt: int) -> float:
         del attempt  # Twisted starts again at 0 with each TCP connection; what counts is being ready

@@ -7,26 +7,41 @@ import math
 from typing import Any
 
 DEPTH = 100  # levels of nesting: no honest value comes near, and recursion elsewhere stays safe
+MESSAGE_BYTES = 16 << 20  # Crossbar's own limit of one message: beyond it, it closes the connection
+LARGEST = MESSAGE_BYTES - (1 << 16)  # leaves room for what surrounds the value
+ITEM_BYTES = 9  # at most, for what CBOR puts before each item, or for a number: RFC 8949, 3
 LIMIT = 1 << 64  # whole numbers beyond 64 bits become something else on the wire
 
 
 def problem(value: Any, where: str) -> str:
     """Why `value` is not JSON-shaped, naming the place below `where` (`result.items[3]`), or an empty string."""
     waiting: list[tuple[Any, str, int]] = [(value, where, 0)]
+    size = 0
     while waiting:
         item, place, depth = waiting.pop()
+        size += ITEM_BYTES + _length(item)
+        if size > LARGEST:
+            return f"{where} is larger than the {LARGEST >> 20} MB that a router takes"
         if depth > DEPTH:
             return f"{where} is nested deeper than {DEPTH} levels, or contains itself"
         if isinstance(item, dict):
             for key, inner in item.items():
                 if not isinstance(key, str) or _scalar(key):
                     return f"{place} has the key {key!r:.60}: keys are strings"
+                size += ITEM_BYTES + _length(key)
                 waiting.append((inner, f"{place}.{key}"[:200], depth + 1))
         elif isinstance(item, list | tuple):
             waiting.extend((inner, f"{place}[{at}]", depth + 1) for at, inner in enumerate(item))
         elif wrong := _scalar(item):
             return f"{place} is {wrong}"
     return ""
+
+
+def _length(item: Any) -> int:
+    """Bytes of a string's text, 0 for anything else."""
+    if not isinstance(item, str):
+        return 0
+    return len(item) if item.isascii() else len(item.encode("utf-8", "surrogatepass"))
 
 
 def _scalar(item: Any) -> str:

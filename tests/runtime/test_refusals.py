@@ -1,5 +1,6 @@
 """Every start that cannot succeed: a message that names the place and the remedy, the status, and no traceback."""
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -110,6 +111,23 @@ def test_two_modules_that_claim_one_uri(alone: Author) -> None:
     text = refused(alone, 78, "app.demo.one is claimed by")
     assert "modules/demo.py, line 5: Registrations.app_demo_one" in text
     assert "modules/second.py, line 5: Registrations.other" in text
+
+
+@pytest.mark.parametrize("key", ["pidfile", "logfile"])
+def test_a_file_that_cannot_be_written_is_told_before_it_goes_to_the_background(alone: Author, key: str) -> None:
+    alone.shell("demo").module("demo", GOOD).configure(host="localhost", port=9, **{key: "no/such/folder/x"})
+    refused(alone, 78, "no/such/folder/x: the", f"set {key} to a place", arguments=("background",))
+
+
+def test_ctrl_c_while_a_start_in_the_background_is_awaited(alone: Author) -> None:
+    alone.shell("demo").module("demo", GOOD)
+    waiting = alone.start(alone.file, "background")
+    waiting.until("connecting")
+    assert waiting.end(signal.SIGINT) == 130
+    assert waiting.said() == "demo.py: interrupted; ./demo.py status tells what runs\n"
+    assert waiting.ask()["state"] == "connecting"
+    status, said = alone.run("stop", IONMAN_CONTROL=str(waiting.socket))
+    assert (status, "stopped" in said) == (0, True)
 
 
 def test_a_word_that_is_no_command(alone: Author) -> None:

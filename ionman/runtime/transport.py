@@ -1,0 +1,94 @@
+"""The way to one router: TCP, TLS with name and chain verified, WebSocket at /ws, CBOR and nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
+from autobahn.wamp.serializer import CBORSerializer
+from OpenSSL import crypto
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import connectionDone
+from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ionman.errors import ConfigurationError
+from ionman.runtime.values import MESSAGE_BYTES
+from ionman.settings import Router, Settings
+
+CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
+# A router that is silent is noticed after interval + timeout (s); Autobahn pings only while nothing else arrives.
+PINGS = {"autoPingInterval": 10.0, "autoPingTimeout": 5.0, "autoPingRestartOnAnyTraffic": True}
+
+
+class _Protocol(WampWebSocketClientProtocol):
+    """Tells the connection why it ended."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        super().connectionLost(reason)
+        self.factory.lost(reason, str(self.wasNotCleanReason or ""))
+
+
+@implementer(IStreamClientEndpoint)
+class _Watched:
+    """An endpoint that tells why it could not connect."""
+
+    def __init__(self, wrapped: Any, failed: Callable[[Failure], None]) -> None:
+        self._wrapped = wrapped
+        self._failed = failed
+
+    def connect(self, factory: Any) -> "Deferred[Any]":
+        """Connect, and pass a failure on both ways."""
+
+        def tell(failure: Failure) -> Failure:
+            self._failed(failure)
+            return failure
+
+        return self._wrapped.connect(factory).addErrback(tell)
+
+
+def endpoint(router: Router, settings: Settings, clock: Any, failed: Callable[[Failure], None]) -> Any:
+    """Return the endpoint of `router`; `failed` is told why a connection could not be made."""
+    plain: Any = HostnameEndpoint(clock, router.host, router.port, timeout=CONNECT_SECONDS)
+    if not settings.tls:
+        return _Watched(plain, failed)
+    options = optionsForClientTLS(router.host, trustRoot=trust(settings))
+    return _Watched(wrapClientTLS(options, plain), failed)
+
+
+def factory(
+    router: Router, settings: Settings, session: Callable[[], Any], lost: Callable[[Failure, str], None]
+) -> Any:
+    """Return the WebSocket factory; `lost` is told how each connection ended, and what WebSocket says of it."""
+    made: Any = WampWebSocketClientFactory(
+        session, url=f"{'wss' if settings.tls else 'ws'}://{router}/ws", serializers=[CBORSerializer()]
+    )
+    made.protocol = _Protocol
+    made.lost = lost
+    made.setProtocolOptions(
+        openHandshakeTimeout=CONNECT_SECONDS,
+        closeHandshakeTimeout=CLOSE_SECONDS,
+        maxMessagePayloadSize=MESSAGE_BYTES,
+        maxFramePayloadSize=MESSAGE_BYTES,
+        tcpNoDelay=True,
+        **PINGS,
+    )
+    return made
+
+
+def trust(settings: Settings) -> Any:
+    """Return the certificates that routers' certificates must descend from; raises `ConfigurationError`."""
+    if settings.ca is None:
+        return platformTrust()
+    mark = b"-----END CERTIFICATE-----"
+    parts = [part + mark for part in settings.ca.read_bytes().split(mark) if b"-----BEGIN CERTIFICATE-----" in part]
+    try:
+        return trustRootFromCertificates([Certificate.loadPEM(part) for part in parts])
+    except crypto.Error as error:
+        raise ConfigurationError(
+            f"{settings.path}: ca: {settings.ca} holds a certificate that cannot be read",
+            remedy="set ca to a PEM file of the authority that signed the routers' certificates",
+        ) from error
