@@ -13,7 +13,7 @@ from typing import Any
 from ionman.errors import ConfigurationError
 from ionman.keys import KEYS, SERVICE, Router, Wrong
 
-__all__ = ["Router", "Settings", "parse", "read", "service_name"]
+__all__ = ["KEYS", "OWN", "Router", "Settings", "Wrong", "parse", "read", "service_name"]
 
 DEFAULT_CA = Path("/etc/ionman/ca.pem")
 OWN = re.compile(r"app_[a-z0-9_]+")
