@@ -67,7 +67,7 @@ class Doing:
             for name, status in supervisor.status(self.layout, list(left)).items():
                 note = facts.unready(self.layout, name, status)
                 if not note:
-                    write(self.layout.program(name) / "proven", "")
+                    self._prove(name)
                     del left[name]
                 if told.get(name) != note:
                     told[name] = note
@@ -77,6 +77,12 @@ class Doing:
                 if note and (hopeless or time.monotonic() - start > limit):
                     raise self._not_ready(name, note, "" if hopeless else f" within {limit:g} s")
             time.sleep(0.1)
+
+    def _prove(self, name: str) -> None:
+        """Note that it was ready once: from now on it is not taken away for not being so."""
+        proof = self.layout.program(name) / "proven"
+        if not proof.exists():
+            write(proof, "")
 
     def _not_ready(self, name: str, note: str, within: str) -> Unavailable:
         tail = "".join(f"\n    {line}" for line in supervisor.log_tail(self.layout, name))

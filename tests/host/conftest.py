@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,12 @@ from tests.crossbar import free_port
 
 FAKE = Path(__file__).with_name("fake_twistd.py")
 FAKE_CROSSBAR = Path(__file__).with_name("fake_crossbar.py")
+
+
+def user(realm: str) -> dict[str, str]:
+    """A user of `realm`: alice in the first."""
+    name = "alice" if realm != "other" else "bob"
+    return {"name": name, "password": f"{name}-password", "role": "client"}
 
 
 @dataclass
@@ -72,14 +78,14 @@ class Host:
         self.certificate.with_suffix(".key").write_bytes(pair.key)
 
     def router(self, *realms: str, version: str = "26.10.1", ready_timeout: float = 30) -> str:
-        user = {"name": "alice", "password": "alice-password", "role": "client"}
+        described = [{"name": name, "roles": [{"name": "client"}], "users": [user(name)]} for name in realms]
         router = {
             "version": version,
             "address": "127.0.0.1",
             "port": self.port,
             "certificate": str(self.certificate),
             "key": str(self.certificate.with_suffix(".key")),
-            "realms": [{"name": name, "roles": [{"name": "client"}], "users": [user]} for name in realms],
+            "realms": described,
             "ready_timeout": ready_timeout,
         }
         return json.dumps({"router": router})
@@ -128,7 +134,7 @@ class Hosts:
     def __init__(self) -> None:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def another(self, layout: type[Layout] = Layout, under: str | None = None) -> Host:
+    def another(self, layout: type[Layout] = Layout, under: str | None = None, before: Sequence[str] = ()) -> Host:
         """A host with demo 1.0.0 and 1.1.0 installed. Its folder has a short name: a socket's path has 107 bytes."""
         root = Path(tempfile.mkdtemp(prefix="ih", dir=under))
         root.chmod(0o755)
@@ -136,7 +142,7 @@ class Hosts:
         one.layout.scanned.mkdir(parents=True)
         for version in ("1.0.0", "1.1.0"):
             one.release(version)
-        self._running[str(root)] = process.start(["svscan", one.layout.scanned], die_with_parent=True)
+        self._running[str(root)] = process.start([*before, "svscan", one.layout.scanned], die_with_parent=True)
         return one
 
     def kill_scanner(self, host: Host) -> None:

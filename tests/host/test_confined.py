@@ -3,7 +3,10 @@
 import json
 from dataclasses import dataclass
 
+import pytest
+
 from ionman import supervisor
+from ionman.errors import Unavailable
 from ionman.layout import Layout
 from tests.host.conftest import Hosts
 
@@ -26,6 +29,13 @@ class Confined(Layout):
     @property
     def log_user(self) -> str:
         return "sys"
+
+
+def test_a_host_that_cannot_confine_does_not_start(hosts: Hosts) -> None:
+    host = hosts.another(Confined, under="/run", before=["setpriv", "--bounding-set=-sys_admin"])
+    with pytest.raises(Unavailable, match="this host gives no mount namespace, so the program would not be confined"):
+        host.apply(host.document())
+    assert not (host.layout.states / "demo/probe.json").exists()
 
 
 def test_rights_are_taken_away(hosts: Hosts) -> None:
