@@ -21,6 +21,8 @@ from ionman.state import read
 from tests.crossbar import free_port
 
 FAKE = Path(__file__).with_name("fake_twistd.py")
+PREFIX = "ih"  # short: a socket's path has 107 bytes
+PLACES = (tempfile.gettempdir(), "/run")
 FAKE_CROSSBAR = Path(__file__).with_name("fake_crossbar.py")
 
 
@@ -128,6 +130,18 @@ def processes(root: Path) -> list[int]:
     return found
 
 
+OWNER = "owner"  # file of a host's folder: the process of the test run that it belongs to
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean() -> None:
+    """End what a test run that was killed has left: its svscans ended with it, their supervisors did not."""
+    for owner in (path for place in PLACES for path in Path(place).glob(f"{PREFIX}*/{OWNER}")):
+        if not Path(f"/proc/{owner.read_text()}").exists():
+            Host(Layout(owner.parent)).stop()
+            shutil.rmtree(owner.parent)
+
+
 class Hosts:
     """Hosts, each with an svscan of its own, ended together."""
 
@@ -135,8 +149,9 @@ class Hosts:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def another(self, layout: type[Layout] = Layout, under: str | None = None, before: Sequence[str] = ()) -> Host:
-        """A host with demo 1.0.0 and 1.1.0 installed. Its folder has a short name: a socket's path has 107 bytes."""
-        root = Path(tempfile.mkdtemp(prefix="ih", dir=under))
+        """A host with demo 1.0.0 and 1.1.0 installed."""
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=under))
+        (root / OWNER).write_text(str(os.getpid()))
         root.chmod(0o755)
         one = Host(layout(root))
         one.layout.scanned.mkdir(parents=True)
