@@ -39,7 +39,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ionman_apt import SHORT, STRICT, Host, Repository, parts
 from ansible.module_utils.ionman_files import Wanted
-from ansible.module_utils.ionman_words import complaints, fits, refusal
+from ansible.module_utils.ionman_words import complaints, fits, refusal, sentence
 
 PUBLISH = "Correct the version in the inventory, or build and publish that release: playbooks deb and repo."
 
@@ -118,31 +118,36 @@ def converge(host, files, wanted, installed, url):
     """
     module, timeout = host.module, host.module.params["lock_timeout"]
     repository = Repository(host, {str(file.path): file.content.decode() for file in files}, timeout) if files else None
-    before, lists = {file.path: file.current() for file in files}, {}
     try:
         refused = repository.try_out() if repository else None
         if refused and module.check_mode and refused[0] == "unreachable":
             module.warn(f"The repository {url} cannot be reached, so nothing of it is proven.")
             return resolve(host, wanted, installed, {}, url)
         if refused:
-            host.fail(f"The repository {url} is {refused[0]}", refused[1][0].upper() + refused[1][1:], refused[2])
+            host.fail(f"The repository {url} is {refused[0]}", sentence(refused[1]), refused[2])
         arguments = resolve(host, wanted, installed, repository.offers() if repository else {}, url)
-        if module.check_mode:
-            return arguments
-        for file in files:
-            file.land()
-        lists = repository.land_lists() if repository else {}
-        trouble = install(host, arguments, timeout) if arguments else None
-        if trouble is not None:
-            for file in files:
-                file.restore(before[file.path])
-            for path, content in lists.items():
-                Wanted(path, b"").restore(content)
-            host.fail(f"apt refuses {', '.join(arguments)}", refusal(trouble)[1].capitalize(), trouble)
+        differing = [file for file in files if file.difference()]
+        if (arguments or differing) and not module.check_mode:
+            land(host, repository, differing, arguments)
         return arguments
     finally:
         if repository:
             repository.close()
+
+
+def land(host, repository, files, arguments):
+    """Let the files and lists land, then install; put them back when apt refuses a package."""
+    before = {file.path: file.current() for file in files}
+    for file in files:
+        file.land()
+    lists = repository.land_lists() if repository else {}
+    trouble = install(host, arguments, host.module.params["lock_timeout"]) if arguments else None
+    if trouble is not None:
+        for file in files:
+            file.restore(before[file.path])
+        for path, content in lists.items():
+            Wanted(path, b"").restore(content)
+        host.fail(f"apt refuses {', '.join(arguments)}", sentence(refusal(trouble)[1]), trouble)
 
 
 def read_packages(module):
@@ -176,9 +181,7 @@ def main():
     if interrupted and not module.check_mode:
         host.finish()
     installed = host.installed()
-    missing = [
-        (name, version) for name, version in packages if name not in installed or not fits(version, installed[name])
-    ]
+    missing = [(name, version) for name, version in packages if not fits(version, installed.get(name))]
     diff = [difference for file in files if (difference := file.difference())]
     keyless = [file.path for file in files if not file.content.strip()]
     arguments = [name for name, _ in missing]

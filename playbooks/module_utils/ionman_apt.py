@@ -79,6 +79,9 @@ class Repository:
     def __init__(self, host, files, timeout):
         self.host = host
         self.files = files
+        for old in Path("/run").glob("ionman-apt-*"):  # of a deploy that was killed
+            if time.time() - old.stat().st_mtime > 3600:
+                shutil.rmtree(old)
         self.root = Path(tempfile.mkdtemp(prefix="ionman-apt-", dir="/run"))
         self.root.chmod(0o755)  # nothing secret; apt reads keyring and lists as the user _apt
         self.lists = self.root / "lists"

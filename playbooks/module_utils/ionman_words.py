@@ -38,6 +38,11 @@ def refusal(output):
     return "refused by apt", "read apt's lines below"
 
 
+def sentence(text):
+    """`text` with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def fits(wanted, actual):
     """Whether a package's version (None: not there) is the one asked for: exact, or without Debian's revision."""
     return actual is not None and (not wanted or actual == wanted or actual.rpartition("-")[0] == wanted)
