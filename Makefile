@@ -62,6 +62,7 @@ lock: build/stamps/uv ## renew the locks from their sources
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt $(LOCKS)/crossbar.in -o $(LOCKS)/crossbar.txt
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt pyproject.toml -o $(LOCKS)/runtime.txt
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt -c $(LOCKS)/runtime.txt --all-extras pyproject.toml $(LOCKS)/bootstrap.in -o $(LOCKS)/controller.txt
+	@cp $(LOCKS)/runtime.txt examples/demo/requirements.lock
 
 lint: build/stamps/venv ## ruff and mypy (ansible-lint is among the tests)
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

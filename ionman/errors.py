@@ -72,7 +72,7 @@ class WampError(IonmanError):
         self.uri = uri
 
 
-class CommandFailed(IonmanError):
+class CommandFailed(IonmanError):  # noqa: N818
     """A process that was started ended with a status other than 0."""
 
     def __init__(self, command: str, returncode: int, output: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ionman.errors import InputError
-from ionman.state import Service
+from ionman.hosts.state import Service
 
 PROGRAM = re.compile(r"(?P<service>[a-z][a-z0-9_-]*)\.(?P<generation>[0-9a-f]{8})\.(?P<number>[1-9][0-9]*)")
 FORM = 1  # of the run scripts: a change of the templates that running instances must get counts up here

@@ -9,11 +9,11 @@ import click
 
 from ionman.command.progress import tell
 from ionman.command.release import github_options
-from ionman.dist import Outcome, State, Wish, apply, read
+from ionman.debs.dist import Outcome, State, Wish, apply, read
+from ionman.debs.recipe import TOOLS
 from ionman.errors import ConfigurationError
-from ionman.origin import read_token
-from ionman.recipe import TOOLS
 from ionman.release import repository_name
+from ionman.releases.origin import read_token
 
 _output = click.option("--output", type=click.Path(path_type=Path), default=Path("build/dist"), show_default=True)
 _json = click.option("--json", "as_json", is_flag=True, help="print JSON")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from ionman import converge
-from ionman import status as report
 from ionman.errors import NotPossible
-from ionman.layout import Layout
-from ionman.state import read
+from ionman.hosts import converge
+from ionman.hosts import status as report
+from ionman.hosts.layout import Layout
+from ionman.hosts.state import read
 
 _root = click.option(
     "--root",

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from ionman.command.progress import tell
-from ionman.github import PUBLIC, GitHub, file_digest
-from ionman.origin import read_token
 from ionman.release import Release, repository_name
+from ionman.releases.github import PUBLIC, GitHub, file_digest
+from ionman.releases.origin import read_token
 
 
 @click.group()

@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ionman import certificate, control, process, supervisor
+from ionman import certificate, control, process
 from ionman.call import Account, Caller
-from ionman.converge import converge
 from ionman.demo import answers
 from ionman.demo.playbook import TREE
 from ionman.demo.report import Report, Tell
 from ionman.errors import CommandFailed, NotPossible
 from ionman.files import folder, write
-from ionman.layout import Layout
-from ionman.state import read
+from ionman.hosts import supervisor
+from ionman.hosts.converge import converge
+from ionman.hosts.layout import Layout
+from ionman.hosts.state import read
 
 APP, VERSION, CROSSBAR, REALM = "demo", "1.0.0", "26.10.1", "ionman"
 URI, ARGV = "app.demo.method1", {"dummy": "none required"}

@@ -2,7 +2,7 @@
 
 
 def with_changes(services, name, **changes):
-    """`services` (the list of the role service) with `changes` made to the one called `name`; the others as they are."""
+    """`services` (the list of the role service) with `changes` made to the one called `name`."""
     return [{**service, **changes} if service["name"] == name else service for service in services]
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ionman.builder import TREE
-from ionman.dist import Outcome, State, Wish, apply
+from ionman.debs.builder import TREE
+from ionman.debs.dist import Outcome, State, Wish, apply
 from ionman.lab.github import Double
 from ionman.lab.releases import demo_releases
 from ionman.lab.root import Root, clean_root

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ionman import builder, process, recipe
-from ionman.dist import apply
-from ionman.github import GitHub
+from ionman import process
+from ionman.debs import builder, recipe
+from ionman.debs.dist import apply
+from ionman.debs.unpack import unpack
 from ionman.lab.root import Root
-from ionman.unpack import unpack
+from ionman.releases.github import GitHub
 from tests.deb.conftest import Dist
 
 ALL = ["demo-1.0.0", "demo-1.1.0", "ionman", "crossbar-26.10.1"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ionman.builder import TREE
-from ionman.dist import State, Wish, apply
+from ionman.debs.builder import TREE
+from ionman.debs.dist import State, Wish, apply
 from ionman.errors import InputError
 from ionman.lab.github import Double
 from ionman.lab.releases import publish_files, read_tree

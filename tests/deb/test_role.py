@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import process
-from ionman.builder import TREE
+from ionman.debs.builder import TREE
 from ionman.lab.github import Double
 from ionman.lab.releases import token
 

@@ -1,5 +1,6 @@
 """The README as a new user follows it: its commands, its code and its YAML, as they stand there."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def checkout(chain_lab: Standing, first_report: object, tmp_path_factory: pytest
 
 
 def environment(lab: Standing) -> dict[str, str]:
-    return {"PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin", "IONMAN_LAB": lab.lab.name, "HOME": str(Path.home())}
+    return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "IONMAN_LAB": lab.lab.name}
 
 
 def play(lab: Standing, place: Path, inventory: Path) -> str:

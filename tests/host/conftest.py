@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from ionman import certificate, process, supervisor
-from ionman.converge import Outcome, converge
-from ionman.layout import Layout
-from ionman.state import read
+from ionman import certificate, process
+from ionman.hosts import supervisor
+from ionman.hosts.converge import Outcome, converge
+from ionman.hosts.layout import Layout
+from ionman.hosts.state import read
 from tests.crossbar import free_port
 
 FAKE = Path(__file__).with_name("fake_twistd.py")

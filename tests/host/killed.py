@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ionman import supervisor
-from ionman.converge import converge
-from ionman.layout import Layout
+from ionman.hosts import supervisor
+from ionman.hosts.converge import converge
+from ionman.hosts.layout import Layout
+from ionman.hosts.state import read
 from ionman.process import run
-from ionman.state import read
 
 EDGES = (
     (Path, "rename"),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ionman import apply, process, supervisor
+from ionman import process
 from ionman.errors import InputError, Late, Unavailable
-from ionman.lock import alone
+from ionman.hosts import apply, supervisor
+from ionman.hosts.lock import alone
 from tests.host.conftest import Host, Hosts, processes
 
 

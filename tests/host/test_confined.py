@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from ionman import supervisor
 from ionman.errors import Unavailable
-from ionman.layout import Layout
+from ionman.hosts import supervisor
+from ionman.hosts.layout import Layout
 from tests.host.conftest import Hosts
 
 

@@ -6,7 +6,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ionman import health, process, supervisor
+from ionman import process
+from ionman.hosts import health, supervisor
 from tests.host.conftest import Host, Hosts
 
 STEPS = 26  # that a replacement of two instances takes; with more there is nothing left to be killed at

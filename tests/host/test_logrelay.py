@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ionman import logrelay, process
+from ionman import process
+from ionman.hosts import logrelay
 
 RELAY = Path(logrelay.__file__)
 

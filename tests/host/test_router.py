@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ionman import health, supervisor
 from ionman.errors import InputError, Unavailable
-from ionman.layout import ROUTER
+from ionman.hosts import health, supervisor
+from ionman.hosts.layout import ROUTER
 from tests.crossbar import CROSSBAR
 from tests.host.conftest import Host
 

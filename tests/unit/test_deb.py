@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from ionman import deb, recipe
-from ionman.builder import PACKAGING
+from ionman import deb
 from ionman.command.main import main
-from ionman.dist import Wish, read
+from ionman.debs import recipe
+from ionman.debs.builder import PACKAGING
+from ionman.debs.dist import Wish, read
+from ionman.debs.unpack import Tree, unpack
 from ionman.errors import InputError, IonmanError
-from ionman.github import Fetched
 from ionman.release import Trust, Version, version
-from ionman.unpack import Tree, unpack
+from ionman.releases.github import Fetched
 
 CASES = Path(__file__).parents[1] / "cases" / "deb"
 DIGEST = f"sha256:{'a' * 64}"

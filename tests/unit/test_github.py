@@ -16,11 +16,11 @@ from githubkit_schemas.latest.models import BasicError, Release, ReleaseAsset
 
 from ionman.command.main import main
 from ionman.errors import ConfigurationError, InputError, IonmanError, Late, Refused, Unavailable
-from ionman.github import Fetched, GitHub
 from ionman.lab import place
 from ionman.lab.github import Double, Fault
 from ionman.lab.releases import demo_releases, publish, publish_files, token
-from ionman.origin import check_url, read_token
+from ionman.releases.github import Fetched, GitHub
+from ionman.releases.origin import check_url, read_token
 
 DEMO = "ionman/demo"
 FILES = {"demo.py": (b"application = 1\n", 0o755), "requirements.lock": (b"# none\n", 0o644)}

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from ionman import crossbar, difference
-from ionman.crossbar import FoundNode
 from ionman.errors import InputError
 from ionman.host import Build, Facts, Found, Missing, generation, goal, plan
-from ionman.layout import Layout
-from ionman.state import Service, read
+from ionman.hosts import crossbar, difference
+from ionman.hosts.crossbar import FoundNode
+from ionman.hosts.layout import Layout
+from ionman.hosts.state import Service, read
 
 CASES = Path(__file__).parents[1] / "cases/host"
 FOLDER = "/etc/ionman/service"

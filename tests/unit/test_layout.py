@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ionman.layout import Layout
+from ionman.hosts.layout import Layout
 
 
 def test_a_host() -> None:

@@ -1,6 +1,6 @@
 """The backlog of the log relay."""
 
-from ionman.logrelay import Backlog
+from ionman.hosts.logrelay import Backlog
 
 
 def drain(backlog: Backlog) -> bytes:

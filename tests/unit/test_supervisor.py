@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ionman import process, supervisor
+from ionman import process
 from ionman.errors import InputError
-from ionman.layout import Layout
-from ionman.supervisor import Program
+from ionman.hosts import supervisor
+from ionman.hosts.layout import Layout
+from ionman.hosts.supervisor import Program
 
 
 def program(user: str | None = "ionman-demo") -> Program:

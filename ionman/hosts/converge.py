@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ionman import apply_router, crossbar, difference, facts, host, supervisor
-from ionman.apply import Doing
-from ionman.apply_router import DoingRouter
-from ionman.difference import Difference
+from ionman import host
 from ionman.errors import InputError
 from ionman.host import KEEP, Facts, Missing, Step
-from ionman.layout import ROUTER, Layout
-from ionman.lock import Say, alone
-from ionman.state import Router, Service, State
+from ionman.hosts import apply_router, crossbar, difference, facts, supervisor
+from ionman.hosts.apply import Doing
+from ionman.hosts.apply_router import DoingRouter
+from ionman.hosts.difference import Difference
+from ionman.hosts.layout import ROUTER, Layout
+from ionman.hosts.lock import Say, alone
+from ionman.hosts.state import Router, Service, State
 
 __all__ = ["Outcome", "Say", "converge", "remove"]
 

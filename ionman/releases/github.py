@@ -22,7 +22,6 @@ from requests.auth import AuthBase
 
 from ionman import __version__
 from ionman.errors import Late, Unavailable
-from ionman.origin import Answer, check_url, explain, origin, shown
 from ionman.release import (
     Choice,
     Release,
@@ -37,6 +36,7 @@ from ionman.release import (
     trust,
     untrusted,
 )
+from ionman.releases.origin import Answer, check_url, explain, origin, shown
 
 PUBLIC = "https://api.github.com"
 REDIRECTS = 5

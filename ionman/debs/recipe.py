@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ionman import __version__, deb, process
-from ionman.builder import PACKAGING, TREE, Job
+from ionman.debs.builder import PACKAGING, TREE, Job
+from ionman.debs.unpack import Tree
 from ionman.errors import InputError, NotPossible
-from ionman.github import Fetched, file_digest
 from ionman.release import Version, version
-from ionman.unpack import Tree
+from ionman.releases.github import Fetched, file_digest
 
 TOOLS = ("ionman", "crossbar")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from ionman.errors import Late
 from ionman.files import folder
-from ionman.layout import Layout
+from ionman.hosts.layout import Layout
 
 Say = Callable[[str], None]
 

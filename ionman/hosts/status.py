@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ionman import facts, supervisor
-from ionman.layout import ROUTER, Layout
+from ionman.hosts import facts, supervisor
+from ionman.hosts.layout import ROUTER, Layout
 
 Row = dict[str, Any]
 

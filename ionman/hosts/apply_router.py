@@ -8,16 +8,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ionman import crossbar, facts, health, port, supervisor
 from ionman import router as describe
-from ionman.crossbar import FoundNode, Node
 from ionman.errors import CommandFailed, InputError, IonmanError, Unavailable
 from ionman.files import folder, write
 from ionman.host import Missing, Step
-from ionman.layout import ROUTER, Layout
-from ionman.lock import Say
+from ionman.hosts import crossbar, facts, health, port, supervisor
+from ionman.hosts.crossbar import FoundNode, Node
+from ionman.hosts.layout import ROUTER, Layout
+from ionman.hosts.lock import Say
+from ionman.hosts.state import Router
 from ionman.process import run
-from ionman.state import Router
 
 FAILURES = 3  # quick ends in a row after which it will not come up
 SALT = 32  # bytes

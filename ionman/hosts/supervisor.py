@@ -16,10 +16,10 @@ from typing import Any
 
 import jinja2
 
-from ionman import logrelay, orphan
 from ionman.errors import InputError, Late, NotPossible
 from ionman.files import folder, write
-from ionman.layout import SOCKET_PATH_LIMIT, Layout
+from ionman.hosts import logrelay, orphan
+from ionman.hosts.layout import SOCKET_PATH_LIMIT, Layout
 from ionman.process import run
 
 QUICK = 10  # s: a program that ends sooner has failed to start
@@ -31,7 +31,7 @@ HALF_MADE = "."  # svscan passes over names with a dot, and so do we
 
 _STATUS = re.compile(r"^(?P<path>.+): (?:(?P<up>up) \(pid (?P<pid>\d+)\)|down) (?P<seconds>\d+) seconds", re.MULTILINE)
 _templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("ionman"),
+    loader=jinja2.PackageLoader("ionman.hosts"),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ionman.host import KEEP, Step
-from ionman.layout import ROUTER, Layout
-from ionman.state import Router
-from ionman.supervisor import Program, files
+from ionman.hosts.layout import ROUTER, Layout
+from ionman.hosts.state import Router
+from ionman.hosts.supervisor import Program, files
 
 CONFIGURATION = "router/config.json"
 OPEN_FILES = 65536

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ionman import facts, supervisor
 from ionman.errors import IonmanError, Unavailable
 from ionman.files import folder, write
 from ionman.host import Goal, Plan
-from ionman.layout import Layout
-from ionman.lock import Say
-from ionman.supervisor import Program
+from ionman.hosts import facts, supervisor
+from ionman.hosts.layout import Layout
+from ionman.hosts.lock import Say
+from ionman.hosts.supervisor import Program
 
 MARGIN = 5.0  # s beyond a service's own drain_timeout before it is killed
 FAILURES = 3  # quick ends in a row after which an instance will not become ready

@@ -5,9 +5,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ionman.crossbar import FoundNode, Node
 from ionman.host import Facts, Plan, parts
-from ionman.state import SECRET
+from ionman.hosts.crossbar import FoundNode, Node
+from ionman.hosts.state import SECRET
 
 MASK = "(hidden)"
 CREDENTIAL = re.compile(r"password|secret|ticket|salt|stored-key|server-key")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ionman.errors import InputError
-from ionman.section import Section, kind
+from ionman.hosts.section import Section, kind
 from ionman.settings import KEYS, OWN, Wrong
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,24}")  # `ionman-` and this make an account name: 32 characters, useradd(8)

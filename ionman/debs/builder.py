@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ionman import __version__, deb, process
+from ionman.debs.unpack import Tree
 from ionman.errors import CommandFailed, InputError, NotPossible
 from ionman.files import write
-from ionman.github import default_cache, file_digest
 from ionman.lab.root import Root, clean_root
-from ionman.unpack import Tree
+from ionman.releases.github import default_cache, file_digest
 
-TREE = Path(__file__).resolve().parent.parent
+TREE = Path(__file__).resolve().parents[2]
 PACKAGING = TREE / "packaging"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LEFTOVERS = (".lock", ".gitignore", "CACHEDIR.TAG")  # what uv leaves in an environment

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ionman import control, health, supervisor
+from ionman import control
 from ionman.errors import Unavailable
 from ionman.host import Build, Facts, Found, parts
-from ionman.layout import Layout
-from ionman.state import Service
-from ionman.supervisor import Status
+from ionman.hosts import health, supervisor
+from ionman.hosts.layout import Layout
+from ionman.hosts.state import Service
+from ionman.hosts.supervisor import Status
 
 
 def gather(layout: Layout, services: tuple[Service, ...]) -> Facts:

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ionman import recipe
-from ionman.builder import HALF, Built, Tell, build, demand_root, runtime_wheel, standing
+from ionman.debs import recipe
+from ionman.debs.builder import HALF, Built, Tell, build, demand_root, runtime_wheel, standing
+from ionman.debs.unpack import unpack
 from ionman.errors import ConfigurationError
-from ionman.github import PUBLIC, GitHub
 from ionman.lab.place import locked
 from ionman.release import digest, repository_name
-from ionman.unpack import unpack
+from ionman.releases.github import PUBLIC, GitHub
 
 KEYS = {"github", "output", "tools", "releases"}
 RELEASE_KEYS = {"repository", "tag", "digest", "asset", "token", "app"}

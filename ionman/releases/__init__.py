@@ -1,0 +1,1 @@
+"""What `ionman.release` decides, done: the edge to the GitHub REST API, and where a release may come from."""
