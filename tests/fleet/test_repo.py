@@ -268,7 +268,8 @@ def test_a_port_in_use_is_said(newer: Fleet) -> None:
 def test_a_dpkg_that_was_interrupted_is_finished(newer: Fleet) -> None:
     newer.said(
         "host2",
-        "cd /run && apt-get -qq update && apt-get -q download probe-1.2.0 2>&1 && dpkg --unpack probe-1.2.0*.deb && rm probe*",
+        "apt-get -qq update && cd /run && apt-get -q download probe-1.2.0 2>&1"
+        " && dpkg --unpack probe-1.2.0*.deb && rm probe*",
     )
     assert newer.said("host2", "dpkg-query -W -f '${db:Status-Abbrev}' probe-1.2.0") == "iU"
     answer = newer.install("probe-1.2.0")
