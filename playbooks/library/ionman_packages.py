@@ -44,6 +44,13 @@ from ansible.module_utils.ionman_words import complaints, fits, refusal, sentenc
 PUBLISH = "Correct the version in the inventory, or build and publish that release: playbooks deb and repo."
 
 
+def lacking(host, what):
+    """Fail for what the repository lacks; in check mode the plays before this one may only have said they would."""
+    if not host.module.check_mode:
+        host.fail(what, PUBLISH)
+    host.module.warn(f"{what}: a deploy has to build and publish it first.")
+
+
 def resolve(host, wanted, installed, offers, url):
     """[package=version] for apt; fails for a package or version that the repository should have and has not."""
     arguments = []
@@ -52,8 +59,8 @@ def resolve(host, wanted, installed, offers, url):
         if versions is None:
             if parts(name)[1] and offers:
                 like = sorted(other for other in offers if parts(other)[0] == parts(name)[0])
-                host.fail(
-                    f"{url} has no package {name} (of this application it has: {', '.join(like) or 'nothing'})", PUBLISH
+                lacking(
+                    host, f"{url} has no package {name} (of this application it has: {', '.join(like) or 'nothing'})"
                 )
             arguments.append(f"{name}={version}" if version else name)
             continue

@@ -7,10 +7,28 @@ import pytest
 from ionman.errors import InputError
 from ionman.repo import Deb, Plan, application, from_list, order, plan, release
 
-VERSIONS = (
-    "0.1.0-1 0.1.0~rc1-1 0.1.0~rc2-1 0.1.0-2 1.0-1 1.0.0-1 1.0.0-10 1.0.0~~-1 1.0.0~-1 1:0.9-1 1.0a-1 1.0+b-1 1.10.0-1"
-    " 1.9.0-1 26.10.1-1 1.0 1.0.0a1-1 2.0.0.post1-1 2.0.0+g12-1 2.0.0-1"
-).split()
+VERSIONS = [
+    "0.1.0-1",
+    "0.1.0~rc1-1",
+    "0.1.0~rc2-1",
+    "0.1.0-2",
+    "1.0-1",
+    "1.0.0-1",
+    "1.0.0-10",
+    "1.0.0~~-1",
+    "1.0.0~-1",
+    "1:0.9-1",
+    "1.0a-1",
+    "1.0+b-1",
+    "1.10.0-1",
+    "1.9.0-1",
+    "26.10.1-1",
+    "1.0",
+    "1.0.0a1-1",
+    "2.0.0.post1-1",
+    "2.0.0+g12-1",
+    "2.0.0-1",
+]
 
 
 def deb(package: str, version: str, digest: str = "a", path: str = "", architecture: str = "amd64") -> Deb:
