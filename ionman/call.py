@@ -1,6 +1,6 @@
 """One WAMP call, made from anywhere: TLS with the CA verified, CBOR, a deadline of its own, each router in turn.
 
-Blocking, with no reactor, so that it can be used again and again in one process (docs/decisions/0005). The router's
+Blocking, with no reactor, so that it can be used again and again in one process (docs/decisions/0003). The router's
 own call timeout is not used: Crossbar 26.10.1 fires it early and answers it as cancelled.
 """
 

@@ -12,10 +12,10 @@ from ionman import certificate
 from ionman.call import Account, Caller
 from ionman.demo import answers
 from ionman.demo.playbook import TREE, play
-from ionman.demo.report import Report, Tell
+from ionman.demo.report import Report, Tell, call_ini
 from ionman.errors import CommandFailed
 from ionman.files import write
-from ionman.lab import lifecycle, place, releases
+from ionman.lab import lifecycle, place
 from ionman.lab.hosts import Standing
 
 APP, VERSION, REALM = "demo", "1.0.0", "ionman"
@@ -31,11 +31,10 @@ class Fleet:
     while_pid: int = 0
 
     def up(self) -> Report:
-        """Bring the lab up, publish the example's releases at its GitHub endpoint, deploy, and call."""
+        """Bring the lab up, with the example's releases at its GitHub endpoint, deploy, and call."""
         report = Report(hints=self._hints())
         report.changed = lifecycle.up(self.name, while_pid=self.while_pid, tell=self.tell)
         lab = place.load(self.name)
-        releases.demo_releases(TREE / "examples", lab.directory / "github/releases")
         changed = play("deploy", self.name, lab.directory / "log/deploy.log", self.tell)
         report.changed |= changed > 0
         self._tell_all(report, Standing(lab))
@@ -62,21 +61,12 @@ class Fleet:
         with self._caller(lab, "alice") as alice, self._caller(lab, "ops") as ops:
             answered, answer = answers.until_all(alice, ops, APP, URI, ARGV)
         report.add("call", [URI, json.dumps(answer), f"answered by {', '.join(sorted(answered))}"])
-        write(lab.directory / "call.ini", self._call_ini(lab), mode=0o600)
+        ini = call_ini(REALM, port, _secret(lab, "alice"), lab.directory / "ca/ca.pem")
+        write(lab.directory / "call.ini", ini, mode=0o600)
 
     def _caller(self, lab: Standing, user: str) -> Caller:
         password = _secret(lab, user)
         return Caller([f"localhost:{lab.router_port}"], Account(REALM, user, password), ca=lab.directory / "ca/ca.pem")
-
-    def _call_ini(self, lab: Standing) -> str:
-        lines = {
-            "realm": REALM,
-            "user": "alice",
-            "password": _secret(lab, "alice"),
-            "routers": f"localhost:{lab.router_port}",
-            "ca": lab.directory / "ca/ca.pem",
-        }
-        return "".join(f"{key} = {value}\n" for key, value in lines.items())
 
     def _hints(self) -> list[str]:
         command = Path(sys.executable).with_name("ionman")

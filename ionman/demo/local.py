@@ -20,7 +20,7 @@ from ionman import certificate, control, process
 from ionman.call import Account, Caller
 from ionman.demo import answers
 from ionman.demo.playbook import TREE
-from ionman.demo.report import Report, Tell
+from ionman.demo.report import Report, Tell, call_ini
 from ionman.errors import CommandFailed, NotPossible
 from ionman.files import folder, write
 from ionman.hosts import supervisor
@@ -224,7 +224,7 @@ class Local:
         report.add("service", pids)
         with self._caller("alice", port) as alice, self._caller("ops", port) as ops:
             answered, answer = answers.until_all(alice, ops, APP, URI, ARGV)
-        write(self.root / "call.ini", _call_ini(port, self.secret("alice"), self.layout.ca), mode=0o600)
+        write(self.root / "call.ini", call_ini(REALM, port, self.secret("alice"), self.layout.ca), mode=0o600)
         report.add("call", [URI, json.dumps(answer), f"answered by {', '.join(sorted(answered))}"])
 
     def _hints(self) -> list[str]:
@@ -241,11 +241,6 @@ _USERS = (("alice", "client"), ("ops", "ops"))
 
 def _shell() -> Path:
     return TREE / "examples" / APP / f"{APP}.py"
-
-
-def _call_ini(port: int, password: str, ca: Path) -> str:
-    lines = {"realm": REALM, "user": "alice", "password": password, "routers": f"localhost:{port}", "ca": ca}
-    return "".join(f"{key} = {value}\n" for key, value in lines.items())
 
 
 def _link(path: Path, target: Path) -> None:

@@ -30,7 +30,8 @@ class Reader:
         """Take one line of output."""
         if task := _TASK.match(text):
             self._failing = False
-            self.tell(f"deploy: {task['name']}")
+            if "Validating arguments against" not in task["name"]:
+                self.tell(f"deploy: {task['name']}")
         elif recap := _RECAP.match(text):
             self.changed += int(recap["changed"])
         elif _FAILED.match(text):

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 Tell = Callable[[str], None]
 _began = time.monotonic()
@@ -12,6 +13,12 @@ _began = time.monotonic()
 def tell(line: str) -> None:
     """One line of progress, with the seconds since the command began."""
     print(f"[{time.monotonic() - _began:6.1f} s] {line}", file=sys.stderr, flush=True)
+
+
+def call_ini(realm: str, port: int, password: str, ca: Path) -> str:
+    """What `ionman call --config` reads to call as alice, on loopback."""
+    lines = {"realm": realm, "user": "alice", "password": password, "routers": f"localhost:{port}", "ca": ca}
+    return "".join(f"{key} = {value}\n" for key, value in lines.items())
 
 
 @dataclass
