@@ -32,7 +32,7 @@ class Fleet:
 
     def up(self) -> Report:
         """Bring the lab up, with the example's releases at its GitHub endpoint, deploy, and call."""
-        report = Report(hints=self._hints())
+        report = Report()
         report.changed = lifecycle.up(self.name, while_pid=self.while_pid, tell=self.tell)
         lab = place.load(self.name)
         changed = play("deploy", self.name, lab.directory / "log/deploy.log", self.tell)
@@ -63,16 +63,19 @@ class Fleet:
         report.add("call", [URI, json.dumps(answer), f"answered by {', '.join(sorted(answered))}"])
         ini = call_ini(REALM, port, _secret(lab, "alice"), lab.directory / "ca/ca.pem")
         write(lab.directory / "call.ini", ini, mode=0o600)
+        report.hints = self._hints(lab, port)
 
     def _caller(self, lab: Standing, user: str) -> Caller:
         password = _secret(lab, user)
         return Caller([f"localhost:{lab.router_port}"], Account(REALM, user, password), ca=lab.directory / "ca/ca.pem")
 
-    def _hints(self) -> list[str]:
+    def _hints(self, lab: Standing, port: int) -> list[str]:
         command = Path(sys.executable).with_name("ionman")
         return [
             f"  look around   {command} lab ssh {self.name} host1",
-            f"  call          {command} call --config {place.STATE / self.name}/call.ini {URI}",
+            f"  call          {command} call --config {lab.directory}/call.ini {URI}",
+            f"  the page      https://localhost:{port}/ (authority: {lab.directory}/ca/ca.pem)",
+            f"                as alice, with the password in {lab.directory}/secrets/alice",
             f"  take it down  {command} lab down {self.name}",
         ]
 
