@@ -41,11 +41,21 @@ def _flag(value: str) -> bool:
 
 
 def _port(value: str) -> int:
+    return _whole(value, 1, 65535, "a port: ports are")
+
+
+def _whole(value: str, least: int, most: int, what: str) -> int:
     if not re.fullmatch(r"[0-9]+", value):
-        raise Wrong(f"{value!r} is not a number")
-    if not 1 <= int(value) <= 65535:
-        raise Wrong(f"{value} is not a port: ports are 1 to 65535")
+        raise Wrong(f"{value!r:.60} is not a number")
+    # By its length first: Python refuses to read a number of thousands of digits.
+    if len(value.lstrip("0")) > len(str(most)) or not least <= int(value) <= most:
+        raise Wrong(f"{value:.60} is not {what} {least} to {most}")
     return int(value)
+
+
+def _octets(value: str) -> int:
+    """As a router's max_message_size: Crossbar takes up to 16 MiB."""
+    return _whole(value, 1 << 17, 16 << 20, "a size in octets:")
 
 
 def _seconds(value: str) -> float:
@@ -86,7 +96,8 @@ def _routers(value: str) -> tuple[Router, ...]:
         if not match:
             raise Wrong(f"{part.strip()!r} is not host:port")
         found.append(Router(_host(match[1] or match[2]), _port(match[3])))
-    twice = {str(router) for router in found if found.count(router) > 1}
+    names = [str(router).lower() for router in found]
+    twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise Wrong(f"{', '.join(sorted(twice))} is named twice")
     return tuple(found)
@@ -110,6 +121,7 @@ KEYS: Mapping[str, Callable[[str], Any]] = {
     "schedule": _policy,
     "drain_timeout": _seconds,
     "call_timeout": _seconds,
+    "max_message_size": _octets,
     "pidfile": _text,
     "control": _text,
 }

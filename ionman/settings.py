@@ -17,6 +17,7 @@ __all__ = ["KEYS", "OWN", "Router", "Settings", "Wrong", "parse", "read", "servi
 
 DEFAULT_CA = Path("/etc/ionman/ca.pem")
 OWN = re.compile(r"app_[a-z0-9_]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 KEY_HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -39,6 +40,7 @@ class Settings:
     schedule: str = "roundrobin"
     drain_timeout: float = 30.0
     call_timeout: float = 30.0
+    max_message_size: int = 1 << 20
     pidfile: Path | None = None
     control: Path | None = None
     own: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +68,8 @@ class _Draft:
 
 def _pairs(text: str, draft: _Draft) -> Iterator[tuple[int, str, str]]:
     """Yield (line, key, value); a value is everything after the first `=`, so that it may hold `=`, `#` and `;`."""
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines(): it also breaks at characters that a password may have.
+    for number, line in enumerate(text.split("\n"), 1):
         content = line.strip()
         if not content or content[0] in "#;":
             continue
@@ -86,7 +89,9 @@ def _take(draft: _Draft, number: int, key: str, value: str) -> None:
         draft.wrong(f"{key} stands on line {draft.lines[key]} already; keep one of them", number)
         return
     draft.lines[key] = number
-    if OWN.fullmatch(key):
+    if CONTROL.search(value):
+        draft.wrong(f"{key} has a control character in its value; write it anew", number)
+    elif OWN.fullmatch(key):
         draft.own[key] = value
     elif key not in KEYS:
         draft.wrong(f"unknown key {key!r}; the service's own keys begin with app_{_near(key)}", number)
@@ -212,7 +217,7 @@ def parse(text: str, path: Path, default_service: str, environ: Mapping[str, str
 def read(path: Path, default_service: str, environ: Mapping[str, str]) -> Settings:
     """Read and check the file at `path`; raises `ConfigurationError`."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors begin a file with a byte order mark
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{path}: the configuration is not there",

@@ -39,7 +39,7 @@ def argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if len(args) > 1:
         raise Answered(INVALID_ARGUMENT, f"{len(args)} arguments were sent; send one JSON value")
     value = args[0] if args else {}
-    if wrong := values.problem(value, "argument"):
+    if wrong := values.problem(value, "argument", values.ANY):
         raise Answered(INVALID_ARGUMENT, f"{wrong}; send JSON")
     return value
 
@@ -78,12 +78,13 @@ def run(method: Callable[..., Any], seconds: float, *arguments: Any) -> "Deferre
 
 @dataclass
 class Dispatch:
-    """The way through for one instance: its numbers, its deadline (s) and its clock."""
+    """The way through for one instance: its numbers, its deadline (s), its clock, and the most octets of a message."""
 
     stats: Stats
     call_timeout: float
     clock: Any
     log: Logger
+    most: int = values.MESSAGE_BYTES
 
     def __post_init__(self) -> None:
         self._running: set[Deferred[Any]] = set()
@@ -185,7 +186,7 @@ class Dispatch:
         raise Answered(HANDLER, f"{bound.uri} failed; the service's log has it under reference {reference}")
 
     def _checked(self, result: Any, bound: Bound) -> Any:
-        if wrong := values.problem(result, "result"):
+        if wrong := values.problem(result, "result", self.most):
             self.log.error("{place}: {uri}: {wrong}", place=bound.place, uri=bound.uri, wrong=wrong)
             raise Answered(RESULT, f"{bound.uri}: {wrong}")
         return result

@@ -64,10 +64,11 @@ class InstanceService(Service):
         self._port: Any = None
         self._drained: Deferred[None] | None = None
         self.connections: list[Connection] = []
-        self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1)
+        most = settings.max_message_size
+        self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1, most=most)
         self._procedures, self._topics = bind(found, settings.public(), self.realm)
         self._stats = Stats.of(bound.uri for bound in self._procedures)
-        self._dispatch = Dispatch(self._stats, settings.call_timeout, process.clock, log)
+        self._dispatch = Dispatch(self._stats, settings.call_timeout, process.clock, log, most)
         offers = self._offers()
         self.connections.extend(
             Connection(router, settings, offers, Hooks(process.clock, self._changed, self._fatal))

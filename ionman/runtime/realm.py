@@ -23,15 +23,18 @@ class Realm:
     event several times: where there are `several`, an event carries an id, and `seen` tells the second time.
     """
 
-    def __init__(self, connections: Sequence[Connection], call_timeout: float, *, several: bool) -> None:
+    def __init__(
+        self, connections: Sequence[Connection], call_timeout: float, *, several: bool, most: int = values.MESSAGE_BYTES
+    ) -> None:
         self._connections = connections
         self._call_timeout = call_timeout
         self._several = several
+        self._most = most
         self._events: OrderedDict[str, None] = OrderedDict()
 
     def call(self, uri: str, argv: Any) -> "Deferred[Any]":
         """Call `uri` through the first router that we are on, with the configured deadline."""
-        if wrong := values.problem(argv, "argument"):
+        if wrong := values.problem(argv, "argument", self._most):
             return fail(WampError("wamp.error.invalid_argument", f"{uri}: {wrong}"))
         sessions = self._sessions()
         if not sessions:
@@ -40,7 +43,7 @@ class Realm:
 
     def publish(self, topic: str, data: Any) -> "Deferred[None]":
         """Publish on every router that we are on; fires when one has it, fails when none has."""
-        if wrong := values.problem(data, "data"):
+        if wrong := values.problem(data, "data", self._most):
             return fail(WampError("wamp.error.invalid_argument", f"{topic}: {wrong}"))
         extra = {EVENT: secrets.token_hex(8)} if self._several else {}
         told = [session.tell(topic, data, extra) for session in self._sessions()]

@@ -15,11 +15,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ionman.errors import ConfigurationError
-from ionman.runtime.values import MESSAGE_BYTES
 from ionman.settings import Router, Settings
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
+MOST_RECEIVED = 16 << 20  # octets: the most that Crossbar can be told to pass on
 # A router that is silent is noticed after interval + timeout (s); Autobahn pings only while nothing else arrives.
 PINGS = {"autoPingInterval": 10.0, "autoPingTimeout": 5.0, "autoPingRestartOnAnyTraffic": True}
 
@@ -71,8 +71,8 @@ def factory(
     made.setProtocolOptions(
         openHandshakeTimeout=CONNECT_SECONDS,
         closeHandshakeTimeout=CLOSE_SECONDS,
-        maxMessagePayloadSize=MESSAGE_BYTES,
-        maxFramePayloadSize=MESSAGE_BYTES,
+        maxMessagePayloadSize=MOST_RECEIVED,
+        maxFramePayloadSize=MOST_RECEIVED,
         tcpNoDelay=True,
         **PINGS,
     )

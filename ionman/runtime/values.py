@@ -7,21 +7,25 @@ import math
 from typing import Any
 
 DEPTH = 100  # levels of nesting: no honest value comes near, and recursion elsewhere stays safe
-MESSAGE_BYTES = 16 << 20  # Crossbar's own limit of one message: beyond it, it closes the connection
-LARGEST = MESSAGE_BYTES - (1 << 16)  # leaves room for what surrounds the value
+MESSAGE_BYTES = 1 << 20  # a router's max_message_size, unless it is configured: beyond it, it closes the connection
+ANY = 1 << 62  # octets: for what has come through a router, and so is not too large
+SURROUNDING = 1 << 16  # octets: room for what a message has beside the value
 ITEM_BYTES = 9  # at most, for what CBOR puts before each item, or for a number: RFC 8949, 3
 LIMIT = 1 << 64  # whole numbers beyond 64 bits become something else on the wire
 
 
-def problem(value: Any, where: str) -> str:
-    """Why `value` is not JSON-shaped, naming the place below `where` (`result.items[3]`), or an empty string."""
+def problem(value: Any, where: str, most: int = MESSAGE_BYTES) -> str:
+    """Why `value` is not JSON-shaped, naming the place below `where` (`result.items[3]`), or an empty string.
+
+    `most` is the size in octets of a message that a router takes.
+    """
     waiting: list[tuple[Any, str, int]] = [(value, where, 0)]
     size = 0
     while waiting:
         item, place, depth = waiting.pop()
         size += ITEM_BYTES + _length(item)
-        if size > LARGEST:
-            return f"{where} is larger than the {LARGEST >> 20} MB that a router takes"
+        if size > most - SURROUNDING:
+            return f"{where} is larger than {most - SURROUNDING} octets, more than a router takes (max_message_size)"
         if depth > DEPTH:
             return f"{where} is nested deeper than {DEPTH} levels, or contains itself"
         if isinstance(item, dict):

@@ -66,6 +66,9 @@ def app_m_nan(self, argv, details):
 def app_m_bytes(self, argv, details):
     return b"x"
 
+def app_m_large(self, argv, details):
+    return "x" * (2 << 20)
+
 def app_m_itself(self, argv, details):
     endless = []
     endless.append(endless)
@@ -182,6 +185,7 @@ def test_a_method_that_raises_tells_the_log_and_not_the_caller(served: tuple[Cal
         ("app.m.nan", "result is nan"),
         ("app.m.bytes", "result is of type bytes"),
         ("app.m.itself", "nested deeper"),
+        ("app.m.large", "result is larger than 983040 octets"),
     ],
 )
 def test_a_result_that_json_has_no_form_for(served: tuple[Caller, Running, Path], uri: str, why: str) -> None:

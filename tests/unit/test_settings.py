@@ -79,6 +79,16 @@ def test_ca_from_the_environment(folder: Path) -> None:
     )
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_key(folder: Path) -> None:
+    (folder / "config.ini").write_bytes(b"\xef\xbb\xbf" + (CASES / "seed.ini").read_bytes())
+    assert settings.read(folder / "config.ini", "demo", {}).realm == "ionman"
+
+
+def test_a_value_goes_to_the_end_of_its_line_and_not_to_what_unicode_calls_one(folder: Path) -> None:
+    text = (CASES / "seed.ini").read_text().replace("myservicepassword", "my\u2028service\x85password")
+    assert settings.parse(text, folder / "config.ini", "demo", {}).password == "my\u2028service\x85password"
+
+
 def test_not_text(folder: Path) -> None:
     (folder / "config.ini").write_bytes(b"realm = \xff\n")
     with pytest.raises(ConfigurationError, match="it is not plain text"):
