@@ -55,7 +55,7 @@ def parse(address: str, default_port: int = 8443) -> Router:
         host, port = host.removeprefix("["), rest.removeprefix(":")
     else:
         host, rest, port = host.partition(":")
-    good_port = (port.isdigit() and 0 < int(port) < 65536) or not rest
+    good_port = (port.isascii() and port.isdigit() and 0 < int(port) < 65536) or not rest
     if not host or any(letter in host for letter in "/ @") or not good_port:
         raise ConfigurationError(f"{address!r} is no router address", remedy="write host:port, as in localhost:8443")
     return Router(host, int(port or default_port))

@@ -15,6 +15,7 @@ from ionman.errors import InputError, IonmanError, Late, Refused, Unavailable, W
 
 HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 6, 8
 CALL, RESULT = 48, 50
+MAX_SENT = 1 << 20  # octets: a router's max_message_size, unless it is configured
 ROLES: dict[str, dict[str, Any]] = {"caller": {}, "callee": {}, "publisher": {}, "subscriber": {}}
 
 # What Crossbar's ABORT and ERROR say when the secret, the user, the realm or the permission is wrong.
@@ -40,6 +41,7 @@ class Session:
         self._websocket = websocket
         self._closing = closing
         self._request = 0
+        self._largest = 0  # octets
 
     def join(self, account: Account) -> Self:
         """Log in; raises `Refused` when the router does not let this account in, and closes the connection then."""
@@ -96,6 +98,7 @@ class Session:
         except (cbor2.CBOREncodeError, UnicodeError) as error:
             raise InputError(f"the parameter cannot be sent: {error}", remedy="pass what JSON can hold") from error
         try:
+            self._largest = max(self._largest, len(data))
             self._websocket.send(data)
         except (ConnectionClosed, OSError) as error:
             raise self._lost(error) from error
@@ -119,6 +122,10 @@ class Session:
         return message
 
     def _lost(self, error: Exception) -> Unavailable:
+        if self._largest > MAX_SENT:
+            remedy = "send less, or raise max_message_size of the router"
+            size = f"after a message of {self._largest} octets"
+            return Unavailable(f"{self.router} closed the connection {size}; its limit is {MAX_SENT}", remedy=remedy)
         remedy = "what was asked may have been done or not: look before asking again"
         return Unavailable(f"the connection to {self.router} was lost ({error})", remedy=remedy)
 

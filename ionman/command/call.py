@@ -11,6 +11,7 @@ import click
 from ionman.call import Caller
 from ionman.calls.defaults import Defaults, read, secret_file
 from ionman.errors import ConfigurationError, InputError, WampError
+from ionman.runtime.values import ANY, problem
 
 FAIL = 1
 SECONDS = click.FloatRange(0, 86400, min_open=True)
@@ -74,10 +75,13 @@ def _once(caller: Caller, uri: str, parameters: tuple[Any, ...]) -> int:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
         remedy = """quote it for the shell, for example '{"name": "value"}'"""
         raise InputError(f"the parameter is not JSON: {error}", remedy=remedy) from error
+    if wrong := problem(value, "the parameter", ANY):
+        raise InputError(wrong, remedy="send what a method can take")
+    return value
 
 
 def _defaults(config: Path | None, options: dict[str, Any]) -> Defaults:

@@ -95,6 +95,7 @@ def test_an_error_answer_carries_its_uri_and_text(served: Crossbar) -> None:
         ({"ca": "/nowhere/ca.pem"}, ConfigurationError, "is not there"),
         ({"routers": ["localhost:0"]}, ConfigurationError, "router address"),
         ({"routers": []}, ConfigurationError, "no router"),
+        ({"argv": "x" * (2 << 20)}, Unavailable, "closed the connection after a message of 2[0-9]+ octets"),
         ({"routers": ["name.invalid:8443"]}, Unavailable, "not resolved"),
     ],
 )
@@ -203,6 +204,9 @@ def test_the_verb_prints_json_and_its_status_tells_how_it_went(served: Crossbar)
     ("arguments", "env", "status", "text"),
     [
         (["app.t.echo", "{a: 1}"], None, 65, "not JSON"),
+        (["app.t.echo", "NaN"], None, 65, "is nan, which JSON has no word for"),
+        (["app.t.echo", "[" * 50000], None, 65, "not JSON"),
+        (["app.t.echo", "[" * 500 + "]" * 500], None, 65, "nested deeper"),
         (["app.t.echo", "--router", "name.invalid:1", "--deadline", "5"], None, 0, "alice"),
         (["app.t.crash"], None, 70, "app.error.broken: the disk is full"),
         (["app.t.bytes"], None, 70, "JSON cannot hold"),
