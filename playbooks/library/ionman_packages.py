@@ -184,6 +184,8 @@ def main():
     tools = [(name, "") for name in module.params["tools"]]
     packages = read_packages(module)
     files = [Wanted(path, text.encode()) for path, text in module.params["files"].items()]
+    if not module.check_mode:
+        host.alone(module.params["lock_timeout"])
     interrupted = host.interrupted()
     if interrupted and not module.check_mode:
         host.finish()

@@ -12,6 +12,14 @@ from ansible.module_utils.ionman_files import Wanted
 from ansible.module_utils.ionman_words import complaints, refusal, stanzas
 
 LISTS = Path("/var/lib/apt/lists")
+# What apt and dpkg lock while they work: a deploy that was interrupted leaves them at work here.
+LOCKS = (
+    LISTS / "lock",
+    Path("/var/cache/apt/archives/lock"),
+    Path("/var/lib/dpkg/lock-frontend"),
+    Path("/var/lib/dpkg/lock"),
+)
+OURS = Path("/run/ionman-packages.lock")
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none"}
 SHORT = ["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15"]
 STRICT = ["-o", "APT::Update::Error-Mode=any"]
@@ -22,6 +30,13 @@ class Host:
 
     def __init__(self, module):
         self.module = module
+        self._ours = None
+
+    def alone(self, timeout):
+        """Be the only deploy at work on this host's packages while this process lives, with apt and dpkg at rest."""
+        self._ours = self._take(OURS, timeout)
+        for path in LOCKS:
+            self.wait(path, timeout)
 
     def run(self, *command):
         """(exit status, output and errors) of a program, in a language and manner that does not depend on the host."""
@@ -46,16 +61,22 @@ class Host:
 
     def wait(self, path, timeout):
         """Wait until nobody holds apt's lock on `path`; apt itself waits for dpkg's lock only."""
+        self._take(path, timeout).close()
+
+    def _take(self, path, timeout):
+        """The file `path`, open and locked; the lock ends when it is closed."""
         deadline = time.monotonic() + timeout
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            while True:
-                try:
-                    return fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    if time.monotonic() > deadline:
-                        self.fail(f"another apt has held {path} for {timeout} s", "wait for it, or see what it is")
-                    time.sleep(0.5)
+        file = path.open("a")
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > deadline:
+                    self.fail(f"another apt has held {path} for {timeout} s", "Wait for it, or see what it is.")
+                time.sleep(0.5)
+            else:
+                return file
 
     def in_use(self, package):
         """Whether a supervised program or a process is of this release; its files must stay."""

@@ -25,9 +25,9 @@ REFUSALS = (
 
 
 def complaints(output):
-    """The error and warning lines of apt's output, without repeats."""
-    lines = [line for line in output.splitlines() if re.match(r"(E|W|Err|dpkg: error)\b", line.strip())]
-    return list(dict.fromkeys(line.strip() for line in lines))[:8]
+    """The error and warning lines of apt's output, each once; with dpkg's, the reason on the next line."""
+    found = re.findall(r"^ *((?:E|W|Err|dpkg: error)\b(?:.*:\n +.*|.*))", output, re.MULTILINE)
+    return list(dict.fromkeys(" ".join(one.split()) for one in found))[:8]
 
 
 def refusal(output):

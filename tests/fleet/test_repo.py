@@ -277,6 +277,24 @@ def test_a_dpkg_that_was_interrupted_is_finished(newer: Fleet) -> None:
     assert newer.said("host2", "dpkg-query -W -f '${db:Status-Abbrev}' probe-1.2.0") == "ii"
 
 
+HOLD = """
+import fcntl, time
+files = [open("/var/lib/dpkg/" + name, "a") for name in ("lock-frontend", "lock")]
+for file in files:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+time.sleep(6)
+"""
+
+
+def test_an_apt_that_a_killed_deploy_left_at_work_is_waited_for(newer: Fleet) -> None:
+    """It holds dpkg's locks, and what it has not configured yet looks like an interrupted dpkg."""
+    newer.said("host2", "dpkg --remove probe-1.2.0 && cd /run && apt-get -q download probe-1.2.0 2>&1")
+    newer.said("host2", f"dpkg --unpack /run/probe*.deb && rm /run/probe* && systemd-run -q python3 -c '{HOLD}'")
+    answer = newer.install("probe-1.2.0")
+    assert answer.status == 0, answer.text
+    assert newer.said("host2", "dpkg-query -W -f '${db:Status-Abbrev}' probe-1.2.0") == "ii"
+
+
 def test_a_lock_that_a_killed_reprepro_left_is_no_obstacle(newer: Fleet) -> None:
     newer.said("host1", f"touch {FOLDER}/db/lockfile")
     newer.package("probe-1.3.0", "1.3.0-1")
