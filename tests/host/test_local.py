@@ -1,5 +1,8 @@
 """The single-machine form: a real router and real services under a real svscan, in a folder of the caller's."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,9 +10,17 @@ import pytest
 from ionman.demo.local import INSTANCES, Local
 
 
-def test_it_comes_up_changes_nothing_the_second_time_and_goes(tmp_path: Path) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name, since a control socket's path may have 107 bytes."""
+    place = Path(tempfile.mkdtemp(prefix="il"))
+    yield place
+    shutil.rmtree(place)
+
+
+def test_it_comes_up_changes_nothing_the_second_time_and_goes(short: Path) -> None:
     told: list[str] = []
-    local = Local(tmp_path / "local", told.append)
+    local = Local(short / "local", told.append)
     try:
         first = local.up()
         second = local.up()
@@ -21,8 +32,8 @@ def test_it_comes_up_changes_nothing_the_second_time_and_goes(tmp_path: Path) ->
     assert (first.changed, second.changed) == (True, False)
     assert lines["service"] == dict(second.lines)["service"]
     assert gone
-    assert not (tmp_path / "local").exists()
-    assert not _processes_of(tmp_path)
+    assert not (short / "local").exists()
+    assert not _processes_of(short)
 
 
 def _processes_of(place: Path) -> list[str]:
@@ -30,8 +41,8 @@ def _processes_of(place: Path) -> list[str]:
     return [command.decode(errors="replace") for command in commands if str(place).encode() in command]
 
 
-def test_an_interrupted_start_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    local = Local(tmp_path / "local", lambda _: None)
+def test_an_interrupted_start_is_finished_by_the_next(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = Local(short / "local", lambda _: None)
 
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
