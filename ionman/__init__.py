@@ -4,6 +4,8 @@ What a service is written on is imported on first use, so that the host's comman
 """
 
 import importlib
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,5 +24,16 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        _step_back()
+        try:
+            return getattr(importlib.import_module(_LAZY[name]), name)
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None  # nothing has begun that a traceback would tell of
     raise AttributeError(f"module 'ionman' has no attribute {name!r}")
+
+
+def _step_back() -> None:
+    """Put the folder of the script that runs last in the path: its json.py is a service's module, not Python's."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if script and sys.path[:1] == [str(Path(script).resolve().parent)]:
+        sys.path.append(sys.path.pop(0))

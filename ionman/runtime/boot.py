@@ -4,7 +4,6 @@ import atexit
 import json
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -19,6 +18,7 @@ from ionman.errors import IonmanError
 from ionman.runtime import log as lines
 from ionman.runtime import place
 from ionman.runtime.instance import InstanceService
+from ionman.runtime.launch import STOPS, stop_early
 from ionman.runtime.lifecycle import State
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 reactor: Any = _reactor  # its type is many interfaces at once
 log = Logger(namespace="ionman")
-STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def configured(file: Path, environ: Mapping[str, str]) -> settings.Settings:
@@ -37,8 +36,7 @@ def configured(file: Path, environ: Mapping[str, str]) -> settings.Settings:
 
 def prepare(application: "microservice", collection: MultiService) -> None:
     """Make the instance of `application` and put it into `collection`; raises `IonmanError` for what is wrong."""
-    for number in STOPS:
-        signal.signal(number, _stop_early)
+    stop_early()
     environ = dict(os.environ)
     chosen = configured(application.file, environ)
     found = application.catalogue()
@@ -47,18 +45,17 @@ def prepare(application: "microservice", collection: MultiService) -> None:
     control = place.control_path(chosen, environ, background="IONMAN_NOTIFY" in environ, pid=os.getpid())
     lock = place.Lock(control)
     lock.acquire()
+    stop_early(lock.release, lambda: control.unlink(missing_ok=True))
     process = _Process(chosen, observer, lock, control, environ)
-    instance = InstanceService(chosen, who, place.release(application.file.parent), found, process)
+    try:
+        instance = InstanceService(chosen, who, place.release(application.file.parent), found, process)
+    except IonmanError:
+        lock.release()
+        raise
     process.instance = instance
     application.setComponent(ILogObserver, observer)
     for service in (process, instance):
         service.setServiceParent(collection)
-
-
-def _stop_early(number: int, frame: FrameType | None) -> None:
-    """Nothing is registered yet: there is nothing to drain."""
-    del number, frame
-    sys.exit(0)
 
 
 class _Process(Service):

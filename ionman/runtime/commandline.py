@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ionman import control, naming, process
 from ionman.errors import ConfigurationError, InputError, IonmanError, Late, Unavailable
-from ionman.runtime import boot, place
+from ionman.runtime import boot, modules, place
 from ionman.runtime import log as lines
+from ionman.runtime.launch import STOPS
 from ionman.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,16 +50,22 @@ def _checked(application: "microservice", environ: Mapping[str, str]) -> Setting
     chosen = boot.configured(application.file, environ)
     naming.instance(chosen.service, environ)
     application.catalogue()
+    if not modules.assigned(application.file, "application"):
+        raise ConfigurationError(
+            f"{application.file} has no `application`, by which twistd knows it",
+            remedy="end the file with `application = MicroService()`",
+        )
     return chosen
 
 
 def _twistd(*arguments: str | Path) -> list[str | Path]:
-    """Return the command for the twistd of this Python, wherever its script may be."""
-    return [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", *arguments]
+    """Return the command for the twistd of this Python, wherever its script may be, and whatever the folder holds."""
+    return [sys.executable, "-P", "-m", "ionman.runtime.launch", *arguments]
 
 
 def _foreground(application: "microservice", environ: Mapping[str, str]) -> int:
     _checked(application, environ)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # until the launched process is ready for them
     process.become(_twistd("-n", "--pidfile=", "-y", application.file), env=environ)
 
 

@@ -3,6 +3,7 @@
 Modules are loaded under names of their own, so that one called `get` or `demo` meets nothing else on the path.
 """
 
+import ast
 import importlib.util
 import inspect
 import re
@@ -60,6 +61,7 @@ def catalogue(file: Path, own: Mapping[str, Any], names: Sequence[str]) -> Catal
     owners: list[tuple[type, Path]] = []
     procedures: list[Found] = []
     topics: list[Found] = []
+    twice: list[str] = []
     for name in _checked(file, names):
         source = _source(file, name)
         members = own if source == file else vars(_load(source, file, name))
@@ -67,7 +69,8 @@ def catalogue(file: Path, own: Mapping[str, Any], names: Sequence[str]) -> Catal
         owners.extend((owner, source) for owner in classes.values())
         procedures.extend(_methods(source, file, classes.get("Registrations"), PROCEDURE))
         topics.extend(_methods(source, file, classes.get("Subscriptions"), TOPIC))
-    problems = _uris(procedures) + _uris(topics)
+        twice.extend(_written_twice(source, file))
+    problems = twice + _uris(procedures) + _uris(topics)
     if problems:
         raise ConfigurationError(
             "\n".join(problems),
@@ -90,7 +93,7 @@ def bind(found: Catalogue, conf: Mapping[str, Any], link: Link) -> tuple[list[Bo
 def _instance(owner: type, source: Path, conf: Mapping[str, Any], link: Link) -> Any:
     try:
         return owner(conf, link)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"{source}: {owner.__name__} cannot be made: {cause(error, source)}",
             remedy="its __init__ takes (conf, extra) and passes both to the base class",
@@ -99,7 +102,7 @@ def _instance(owner: type, source: Path, conf: Mapping[str, Any], link: Link) ->
 
 def _checked(file: Path, names: Sequence[str]) -> Sequence[str]:
     wrong = (
-        isinstance(names, str)
+        not isinstance(names, list | tuple)
         or not names
         or not all(isinstance(name, str) and NAME.fullmatch(name) for name in names)
         or len(set(names)) != len(names)
@@ -174,7 +177,7 @@ def _methods(source: Path, file: Path, owner: type | None, mark: str) -> Iterato
     """The class's own public methods; what it inherits or overrides from the base classes is no procedure."""
     if owner is None:
         return
-    shown = source.relative_to(file.parent) if source.is_relative_to(file.parent) else source
+    shown = _shown(source, file)
     inherited = {name for base in owner.__mro__[1:] for name in vars(base)}
     for name, member in vars(owner).items():
         function = member.__func__ if isinstance(member, staticmethod | classmethod) else member
@@ -184,6 +187,34 @@ def _methods(source: Path, file: Path, owner: type | None, mark: str) -> Iterato
             continue
         place = f"{shown}, line {function.__code__.co_firstlineno}: {owner.__name__}.{name}"
         yield Found(uri, owner, name, place)
+
+
+def _written_twice(source: Path, file: Path) -> list[str]:
+    """One message for each procedure or topic that a class defines twice: Python keeps the last and says nothing."""
+    problems = []
+    for owner in ast.walk(ast.parse(source.read_bytes())):
+        if not isinstance(owner, ast.ClassDef) or owner.name not in BASES:
+            continue
+        first: dict[str, int] = {}
+        for method in owner.body:
+            if not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) or method.decorator_list:
+                continue
+            uri = naming.uri_of(method.name)
+            if uri and method.name in first:
+                places = (f"{_shown(source, file)}, line {at}" for at in (first[method.name], method.lineno))
+                problems.append(f"{uri} is claimed by {owner.name}.{method.name} twice: {', and '.join(places)}")
+            first.setdefault(method.name, method.lineno)
+    return problems
+
+
+def assigned(file: Path, name: str) -> bool:
+    """Whether anything in `file` assigns to `name`."""
+    nodes = ast.walk(ast.parse(file.read_bytes()))
+    return any(isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store) for node in nodes)
+
+
+def _shown(source: Path, file: Path) -> Path:
+    return source.relative_to(file.parent) if source.is_relative_to(file.parent) else source
 
 
 def _uris(found: Sequence[Found]) -> list[str]:

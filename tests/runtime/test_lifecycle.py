@@ -169,6 +169,37 @@ def test_a_router_that_comes_late_and_one_that_restarts(breaking: Author) -> Non
     assert "Traceback" not in running.said()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("arguments", [(), ("twistd", "--pidfile=", "-ny", "demo.py")])
+def test_a_signal_while_the_modules_are_imported(alone: Author, number: int, arguments: tuple[str, ...]) -> None:
+    alone.shell("demo").module("demo", f"import time\nprint('importing', flush=True)\ntime.sleep(1.5)\n{HEAD}    pass")
+    running = alone.start(*arguments)
+    said = "importing\n" if arguments else "importing\nimporting\n"  # checked before it becomes twistd, then by twistd
+    running.until_said(said)
+    assert running.end(number) == 0
+    assert running.said() == said
+    assert not list(alone.folder.glob("*.sock*"))
+
+
+def test_ctrl_c_in_the_first_moments_prints_no_traceback(alone: Author) -> None:
+    # The stand-in is imported by what the runtime is made of, long before anything of a service is.
+    (alone.folder / "early").mkdir()
+    (alone.folder / "early/twisted.py").write_text("import time\nprint('early', flush=True)\ntime.sleep(20)\n")
+    running = alone.shell("demo").module("demo", SLOW).start(PYTHONPATH=str(alone.folder / "early"))
+    running.until_said("early")
+    assert running.end(signal.SIGINT) == 130
+    assert running.said() == "early\n"
+
+
+def test_files_that_are_named_like_pythons_own(author: Author) -> None:
+    author.shell("json", "twisted")
+    for name in ("json", "twisted"):
+        author.module(name, f"def app_{name}_one(self, argv, details):\n    return self.ok()", folder=".")
+    running = author.ready()
+    assert running.ask()["procedures"] == ["app.json.one", "app.twisted.one"]
+    assert running.end() == 0
+
+
 def test_a_signal_while_the_router_is_away(alone: Author) -> None:
     running = alone.shell("demo").module("demo", SLOW).start()
     running.until_said("cannot be reached")

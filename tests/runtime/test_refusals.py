@@ -97,12 +97,26 @@ def test_an_authority_that_cannot_be_read(alone: Author) -> None:
         (["demo"], "def helper(self): pass", ["'helper'", "it has no dot", "begin a helper's name with _"]),
         (["demo"], '@procedure("app demo")\ndef x(self, argv, details): pass', ["'app demo'"]),
         (["demo"], "def wamp_x(self, argv, details): pass", ["the prefix wamp. is reserved"]),
+        (["demo"], f"{GOOD}\n{GOOD}", ["app.demo.one is claimed by Registrations.app_demo_one twice", "line 7"]),
+        (["demo"], "def __init__(self, conf, extra): raise SystemExit(4)", ["cannot be made", "SystemExit"]),
         (["demo"], "def __init__(self, conf, extra): raise OSError(0)", ["Registrations cannot be made", "line 5"]),
         ([], GOOD, ["Modules is []"]),
     ],
 )  # fmt: skip
 def test_modules(alone: Author, modules: list[str], body: str, said: list[str]) -> None:
     refused(alone.shell(*modules).module("demo", body), 78, "modules/" if modules else "demo.py", *said)
+
+
+def test_modules_that_are_no_list(alone: Author) -> None:
+    alone.shell("demo").module("demo", GOOD)
+    alone.file.write_text(alone.file.read_text().replace("['demo']", "5"))
+    refused(alone, 78, "Modules is 5, not a list of different module names")
+
+
+def test_a_file_without_an_application(alone: Author) -> None:
+    alone.shell("demo").module("demo", GOOD)
+    alone.file.write_text(alone.file.read_text().replace("application", "service"))
+    refused(alone, 78, "demo.py has no `application`", "end the file with `application = MicroService()`")
 
 
 def test_two_modules_that_claim_one_uri(alone: Author) -> None:
