@@ -58,6 +58,8 @@ class Caller:
         self._places = [parse(router) for router in routers]
         if not self._places:
             raise ConfigurationError("there is no router to ask", remedy="name one: host:port")
+        if not deadline > 0:  # not a number is neither
+            raise ConfigurationError(f"a deadline of {deadline} s leaves no time", remedy="give more than 0 seconds")
         self._trust: ssl.SSLContext = trust(Path(ca) if ca else None)
         self._account = account
         self._deadline = deadline

@@ -59,8 +59,10 @@ def read(path: Path) -> Defaults:
 def secret_file(path: Path) -> str:
     """The secret that is all of `path`, without the newline at its end; others must not be able to read it."""
     try:
-        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-            raise ConfigurationError(f"{path} is open to everybody on this machine", remedy=f"chmod 600 {path}")
-        return path.read_text().rstrip("\r\n")
+        secret = path.read_text("utf-8").rstrip("\r\n")
+        mode = path.stat().st_mode
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}", remedy="look at its name and its mode") from error
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise ConfigurationError(f"{path} is open to everybody on this machine", remedy=f"chmod 600 {path}")
+    return secret

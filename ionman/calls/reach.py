@@ -148,6 +148,8 @@ def _addresses(router: Router, timeout: float) -> list[tuple[Any, ...]]:
             answers.put([*socket.getaddrinfo(router.host, router.port, type=socket.SOCK_STREAM)])
         except OSError as error:
             answers.put(error)
+        except UnicodeError:  # of the idna codec
+            answers.put(socket.gaierror(socket.EAI_NONAME, "a part of it is empty or longer than 63 letters"))
 
     threading.Thread(target=work, daemon=True).start()
     try:

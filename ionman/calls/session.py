@@ -1,5 +1,6 @@
 """One WAMP session over a blocking WebSocket: join, call, leave (the WAMP specification, basic profile, in CBOR)."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -15,6 +16,7 @@ from ionman.errors import InputError, IonmanError, Late, Refused, Unavailable, W
 
 HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 6, 8
 CALL, RESULT = 48, 50
+URI = re.compile(r"([^\s.#]+\.)*[^\s.#]+")  # the loose rule: https://wamp-proto.org/wamp_latest_ietf.html#name-uris
 MAX_SENT = 1 << 20  # octets: a router's max_message_size, unless it is configured
 ROLES: dict[str, dict[str, Any]] = {"caller": {}, "callee": {}, "publisher": {}, "subscriber": {}}
 
@@ -73,8 +75,11 @@ class Session:
     def call(self, uri: str, *args: Any, **kwargs: Any) -> Any:
         """Call `uri` and return its result: the one value, a list of several, None for none.
 
-        Raises `Refused`, `WampError` (an error was the answer), `Late`, `Unavailable` (lost: it may have run).
+        Raises `Refused`, `WampError` (an error was the answer), `Late`, `Unavailable` (lost: it may have run),
+        `InputError` for what a router would close the connection at.
         """
+        if not URI.fullmatch(uri):
+            raise InputError(f"{uri!r} is no URI of a procedure", remedy="write it as in app.demo.method1")
         self._request += 1
         parts: list[Any] = [list(args), kwargs] if kwargs else [list(args)] if args else []
         self.send([CALL, self._request, {}, uri, *parts])

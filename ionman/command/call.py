@@ -46,7 +46,7 @@ Exit status:
 @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="The authorities to trust, PEM.")
 @click.option(
     "--deadline",
-    type=click.FloatRange(0, 86400, min_open=True),
+    type=SECONDS,
     metavar="SECONDS",
     help="For each call, with all it takes  [default: 30].",
 )
@@ -67,9 +67,10 @@ def call(uri: str, argv: str | None, count: int, config: Path | None, **options:
 def _once(caller: Caller, uri: str, parameters: tuple[Any, ...]) -> int:
     answer = caller.call(uri, *parameters)
     try:
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
+        text = json.dumps(answer, ensure_ascii=sys.stdout.encoding.lower() != "utf-8", allow_nan=False)
     except (TypeError, ValueError) as error:
         raise WampError(uri, f"answered with something that JSON cannot hold ({error})") from error
+    print(text, flush=True)
     return FAIL if isinstance(answer, dict) and answer.get("status") == "FAIL" else 0
 
 

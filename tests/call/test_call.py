@@ -15,7 +15,7 @@ import pytest
 
 from ionman import certificate, process
 from ionman.call import Account, Caller, call
-from ionman.errors import ConfigurationError, Late, Refused, Unavailable, WampError
+from ionman.errors import ConfigurationError, InputError, Late, Refused, Unavailable, WampError
 from tests.callee import Callee, WampFailure
 from tests.crossbar import Crossbar, free_port
 
@@ -95,6 +95,12 @@ def test_an_error_answer_carries_its_uri_and_text(served: Crossbar) -> None:
         ({"ca": "/nowhere/ca.pem"}, ConfigurationError, "is not there"),
         ({"routers": ["localhost:0"]}, ConfigurationError, "router address"),
         ({"routers": []}, ConfigurationError, "no router"),
+        ({"deadline": float("nan")}, ConfigurationError, "leaves no time"),
+        ({"uri": ""}, InputError, "'' is no URI"),
+        ({"uri": "app..t"}, InputError, "'app..t' is no URI"),
+        ({"uri": "app.t echo"}, InputError, "is no URI"),
+        ({"routers": ["a..b:1"]}, Unavailable, "not resolved: a part of it is empty"),
+        ({"routers": [f"{'a' * 300}:1"]}, Unavailable, "not resolved: a part of it is empty or longer"),
         ({"argv": "x" * (2 << 20)}, Unavailable, "closed the connection after a message of 2[0-9]+ octets"),
         ({"routers": ["name.invalid:8443"]}, Unavailable, "not resolved"),
     ],
@@ -238,6 +244,18 @@ def test_no_router_is_69(served: Crossbar) -> None:
     ]
     done = process.run(command, env=dict(os.environ) | {"IONMAN_PASSWORD": "x"}, check=False)
     assert (done.returncode, "nothing listens there" in done.stdout) == (69, True), done.stdout
+
+
+def test_what_a_terminal_cannot_show_is_escaped(served: Crossbar) -> None:
+    secret = {"IONMAN_PASSWORD": served.users["alice"], "PYTHONIOENCODING": "ascii"}
+    status, text = verb(served, "app.t.echo", '"ä"', env=secret)
+    assert (status, '"argv": "\\u00e4"' in text) == (0, True)
+
+
+def test_a_folder_is_no_password_file(served: Crossbar, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    status, text = verb(served, "app.t.echo", "--password-file", str(tmp_path), env={})
+    assert (status, "chmod" in text, "Is a directory" in text) == (78, False, True)
 
 
 def test_defaults_come_from_a_configuration_like_a_services(served: Crossbar, tmp_path: Path) -> None:
