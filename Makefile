@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
+QUIETLY := packaging/quietly
 UV := .venv/bin/uv
 LOCKS := packaging/locks
 APT := chromium daemontools iproute2 libnss3-tools lintian mmdebstrap openssh-client python3-venv socat systemd-container
@@ -27,24 +28,25 @@ build/stamps/apt: Makefile
 # A stamp, not .venv/bin/uv itself: a half-installed one must not count after an interruption.
 build/stamps/uv: $(LOCKS)/bootstrap.txt | build/stamps/apt
 	@echo "setup: python environment"
-	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@$(QUIETLY) $(PYTHON) -m venv --clear .venv
+	@$(QUIETLY) .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 build/stamps/venv: build/stamps/uv $(LOCKS)/controller.txt pyproject.toml
-	@$(UV) pip sync -q --python .venv/bin/python --require-hashes $(LOCKS)/controller.txt
-	@$(UV) pip install -q --python .venv/bin/python --no-deps --build-constraints $(LOCKS)/build.txt -e .
+	@$(QUIETLY) $(UV) pip sync -q --python .venv/bin/python --require-hashes $(LOCKS)/controller.txt
+	@$(QUIETLY) $(UV) pip install -q --python .venv/bin/python --no-deps --build-constraints $(LOCKS)/build.txt -e .
 	@touch $@
 
 build/stamps/crossbar: build/stamps/uv $(LOCKS)/crossbar.txt $(LOCKS)/build.txt
 	@echo "setup: Crossbar environment"
-	@$(UV) venv -q --clear --python .venv/bin/python build/crossbar
-	@$(UV) pip sync -q --python build/crossbar/bin/python --require-hashes --build-constraints $(LOCKS)/build.txt $(LOCKS)/crossbar.txt
+	@$(QUIETLY) $(UV) venv -q --clear --python .venv/bin/python build/crossbar
+	@$(QUIETLY) $(UV) pip sync -q --python build/crossbar/bin/python --require-hashes --build-constraints $(LOCKS)/build.txt $(LOCKS)/crossbar.txt
 	@touch $@
 
 build/stamps/web: build/stamps/venv $(wildcard ionman/web/*.js ionman/web/*.mjs ionman/web/package*.json ionman/web/source/*)
 	@echo "setup: web page"
-	@cd ionman/web && npm ci --silent && npm run --silent build
+	@$(QUIETLY) npm --prefix ionman/web ci
+	@$(QUIETLY) npm --prefix ionman/web run build
 	@touch $@
 
 demo: setup ## the whole chain on three lab hosts, or on loopback where lab hosts are impossible
