@@ -33,9 +33,13 @@ class Build:
 
 @dataclass(frozen=True)
 class Found:
-    """A program folder on the host. `proven`: it was ready once; `note`: why it is not ready, in its own words."""
+    """A program folder on the host. `proven`: it was ready once; `note`: why it is not ready, in its own words.
+
+    `stopped`: supervise is there and its program is not, as after ``svc -d``.
+    """
 
     linked: bool = True
+    stopped: bool = False
     ready: bool = True
     proven: bool = True
     version: str = ""
@@ -186,6 +190,8 @@ def _start(one: Goal, facts: Facts) -> Iterator[Step]:
             yield Step("start", program, f"instance {number} of {one.service.instances}, version {one.service.version}")
         elif not found.linked:
             yield Step("start", program, "was left half done")
+        elif found.stopped:
+            yield Step("start", program, "was stopped")
 
 
 def _await(one: Goal, facts: Facts) -> Iterator[Step]:

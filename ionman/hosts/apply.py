@@ -36,6 +36,8 @@ class Doing:
             supervisor.enable(self.layout, name)
         waiting = {name: by_program[name] for name in self.plan.targets("await")}
         try:
+            supervisor.await_supervised(self.layout, started)
+            supervisor.up(self.layout, started)
             self._await(waiting)
         except IonmanError:
             self._undo(waiting)

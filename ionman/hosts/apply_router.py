@@ -64,13 +64,14 @@ def found(layout: Layout, router: Router) -> FoundNode:
     """What the router is now."""
     configuration = layout.router_configuration / "config.json"
     proven = _proven(layout) / "parts.json"
-    pid = supervisor.status(layout, [ROUTER])[ROUTER].pid
+    status = supervisor.status(layout, [ROUTER])[ROUTER]
     return FoundNode(
         parts=json.loads(proven.read_text()) if proven.exists() else {},
         configuration=configuration.read_text() if configuration.exists() else "",
         linked=supervisor.enabled(layout, ROUTER),
         note=_unready(layout, router),
-        pid=pid,
+        pid=status.pid,
+        stopped=status.supervised and not status.up,
     )
 
 
@@ -142,6 +143,7 @@ class DoingRouter:
         supervisor.update(self.layout.program(ROUTER), texts)
         supervisor.enable(self.layout, ROUTER)
         supervisor.await_supervised(self.layout, [ROUTER])
+        supervisor.up(self.layout, [ROUTER])
         if old:
             self.say("restarting the router")
             supervisor.restart(self.layout, ROUTER, old, crossbar.STOP_TIMEOUT)
@@ -151,7 +153,7 @@ class DoingRouter:
         told = ""
         while True:
             pid = supervisor.status(self.layout, [ROUTER])[ROUTER].pid
-            note = _unready(self.layout, router) if pid != old else "still the old process"
+            note = _unready(self.layout, router) if not old or pid != old else "still the old process"
             if not note:
                 self.say(f"router: answers on {router.address}:{router.port}")
                 return

@@ -39,6 +39,7 @@ class FoundNode:
     linked: bool = False
     note: str = "not there"  # why it is not ready; empty when it is
     pid: int = 0
+    stopped: bool = False  # supervise is there and Crossbar is not, as after `svc -d`
 
 
 def program(layout: Layout, router: Router) -> Program:
@@ -102,8 +103,9 @@ def _plan(wanted: Node, found: FoundNode) -> Iterator[Step]:
     changed = [name for name, digest in wanted.parts.items() if found.parts.get(name) != digest]
     if found.configuration != wanted.configuration:
         yield Step("write", CONFIGURATION, "changed" if found.configuration else "first on this host")
-    if not found.linked:
-        yield Step("start", ROUTER, f"Crossbar {wanted.router.version} on {_listen(wanted)}")
+    if not found.linked or found.stopped:
+        why = "was stopped; " if found.linked else ""
+        yield Step("start", ROUTER, f"{why}Crossbar {wanted.router.version} on {_listen(wanted)}")
         yield Step("await", ROUTER, within)
     elif changed:
         yield Step("restart", ROUTER, _why(changed, wanted, found))

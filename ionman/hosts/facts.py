@@ -47,6 +47,7 @@ def _found(layout: Layout, name: str, status: Status) -> Found:
     note = unready(layout, name, status)
     return Found(
         linked=supervisor.enabled(layout, name),
+        stopped=status.supervised and not status.up,
         ready=not note,
         proven=(layout.program(name) / "proven").exists(),
         version=str(supervisor.about(layout, name).get("version", "")),

@@ -133,6 +133,13 @@ def enable(layout: Layout, program: str) -> None:
         link.symlink_to(layout.program(program))
 
 
+def up(layout: Layout, programs: Iterable[str]) -> None:
+    """Start what is down, also what `svc -d` has told to stay so; what is up is left alone."""
+    places = [layout.program(program) for program in programs]
+    if places:
+        run(["svc", "-u", *places])
+
+
 def enabled(layout: Layout, program: str) -> bool:
     """Whether svscan starts it."""
     return (layout.scanned / program).is_symlink()

@@ -53,6 +53,16 @@ def test_starts_keeps_replaces_and_removes(host: Host) -> None:
     assert len(list(host.layout.logs.iterdir())) == 3
 
 
+def test_one_that_was_stopped_is_started(host: Host) -> None:
+    host.apply(host.document())
+    [name] = host.programs
+    process.run(["svc", "-d", host.layout.program(name)])
+    eventually("not host.pids()[name]", host=host, name=name)
+    assert [step.verb for step in host.apply(host.document()).steps] == ["start", "await"]
+    assert host.pids()[name]
+    assert not host.apply(host.document()).changed
+
+
 def test_secrets_are_where_they_belong_only(host: Host) -> None:
     key = "5" * 64
     document = json.loads(host.document())

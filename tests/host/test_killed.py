@@ -10,8 +10,8 @@ from ionman import process
 from ionman.hosts import health, supervisor
 from tests.host.conftest import Host, Hosts
 
-STEPS = 26  # that a replacement of two instances takes; with more there is nothing left to be killed at
-ROUTER_STEPS = 11  # that another configuration of the router takes
+STEPS = 27  # that a replacement of two instances takes; with more there is nothing left to be killed at
+ROUTER_STEPS = 12  # that another configuration of the router takes
 
 
 def killed(host: Host, document: str, last: int) -> bool:

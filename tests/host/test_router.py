@@ -2,10 +2,12 @@
 
 import json
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
+from ionman import process
 from ionman.errors import InputError, Unavailable
 from ionman.hosts import health, supervisor
 from ionman.hosts.layout import ROUTER
@@ -58,6 +60,17 @@ def test_starts_keeps_and_restarts_only_for_a_reason(router_host: Host) -> None:
     assert health.problem("127.0.0.1", host.port, host.certificate) == ""
 
 
+def test_one_that_was_stopped_is_started(router_host: Host) -> None:
+    host = router_host
+    host.apply(host.router("ionman"))
+    process.run(["svc", "-d", host.layout.program(ROUTER)])
+    while pid(host):
+        time.sleep(0.1)
+    assert host.apply(host.router("ionman", "other")).changed
+    assert health.problem("127.0.0.1", host.port, host.certificate) == ""
+    assert not host.apply(host.router("ionman", "other")).changed
+
+
 def test_puts_the_last_good_one_back(router_host: Host) -> None:
     host = router_host
     host.apply(host.router("ionman"))
@@ -86,7 +99,7 @@ def test_refuses_what_cannot_work_and_changes_nothing(router_host: Host) -> None
     with socket.socket() as other:
         other.bind(("127.0.0.1", host.port))
         other.listen()
-        with pytest.raises(InputError, match=rf"{host.port} is in use by python.* \(pid"):
+        with pytest.raises(InputError, match=rf"{host.port} is in use by .+ \(pid"):
             host.apply(host.router("ionman"))
     host.certificate.with_suffix(".key").write_text("no key")
     with pytest.raises(InputError, match="cannot be used together"):
