@@ -282,7 +282,12 @@ def runtime_wheel() -> Iterator[Path]:
     """The wheel of this tree's ionman, gone afterwards; raises NotPossible outside a checkout."""
     if not (TREE / "pyproject.toml").is_file():
         raise NotPossible("packages are built from a checkout of ionman", remedy="clone it and run this there")
-    with tempfile.TemporaryDirectory(prefix="ionman-wheel-") as folder:
+    made = TREE / "build"
+    made.mkdir(exist_ok=True)
+    for left in made.glob("wheel-*"):  # of a build that was killed
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"wheel-{os.getpid()}-", dir=made) as folder:
         process.run(
             [
                 *(_uv(), "build", "-q", "--wheel", "--no-config", "--require-hashes"),
