@@ -26,6 +26,7 @@ options:
 """
 
 import json
+import re
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
@@ -70,7 +71,9 @@ def _message(err):
     """The error without the progress before it."""
     if "No module named" in err:
         return f"ionman is not in {sys.executable}: name the checkout's .venv/bin/python in ansible_python_interpreter"
-    return err[err.rfind("ionman: ") + len("ionman: ") :].strip() if "ionman: " in err else err.strip()
+    # The message may name ionman too: the first line that begins with the command's name is where it starts.
+    found = re.search(r"^ionman: (.*)", err, re.MULTILINE | re.DOTALL)
+    return (found[1] if found else err).strip()
 
 
 if __name__ == "__main__":

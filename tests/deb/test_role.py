@@ -9,7 +9,7 @@ from typing import Any
 from ionman import process
 from ionman.debs.builder import TREE
 from ionman.lab.github import Double
-from ionman.lab.releases import token
+from ionman.lab.releases import publish_files, read_tree, token
 
 RELEASE = {"repository": "ionman/private", "tag": "v1.0.0", "app": "hidden"}
 
@@ -42,6 +42,16 @@ def test_a_private_release_without_a_token(double: Double, tmp_path: Path) -> No
     assert "the repository is private and no token was given" in output
     assert "give a token that may read its contents" in output
     assert "Traceback" not in output
+
+
+def test_a_release_without_a_lock(double: Double, tmp_path: Path) -> None:
+    """The whole message, though its remedy names ionman too."""
+    files = read_tree(TREE / "examples/demo")
+    del files["requirements.lock"]
+    publish_files(files, double.shelf.folder, "spoilt/role-no-lock", "v1.0.0")
+    output = play(tmp_path / "dist", double, repository="spoilt/role-no-lock", tag="v1.0.0")
+    assert "spoilt/role-no-lock v1.0.0 has no requirements.lock, nothing was built" in output
+    assert "cp packaging/locks/runtime.txt" in output
 
 
 def test_a_key_that_nobody_knows(double: Double, tmp_path: Path) -> None:
