@@ -61,8 +61,9 @@ class Connection:
         self._offered: list[Any] = []
         self._work: Deferred[Any] | None = None
         self._closed: Deferred[None] | None = None
+        self._endpoint = transport.endpoint(router, settings, hooks.clock, self._unreachable)
         self._service = ClientService(
-            transport.endpoint(router, settings, hooks.clock, self._unreachable),
+            self._endpoint,
             transport.factory(router, settings, lambda: RouterSession(self, hooks.clock), self._lost),
             self._delay,
             hooks.clock,
@@ -84,10 +85,10 @@ class Connection:
 
     def _lost(self, failure: Failure, reason: str) -> None:
         """The connection ended, however far it had come."""
-        if self.state is State.DRAINING:
+        if self.state in (State.DRAINING, State.GONE):
             self._service.stopService()
         else:
-            self._down(self.error or f"router {self.router}: {cause(failure, reason)}")
+            self._down(self.error or f"router {self.router}: {cause(failure, reason, self._endpoint.refused)}")
         if self._closed is not None:
             closed, self._closed = self._closed, None
             closed.callback(None)

@@ -16,12 +16,21 @@ WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (error.ConnectionAborted, "the connection was given up, as it was silent"),
 )
 
+# openssl/x509_vfy.h
+NOT_NOW = {
+    9: "its TLS certificate is not valid yet; compare the clocks",
+    10: "its TLS certificate has expired; renew it",
+}
 
-def cause(failure: Failure, reason: str = "") -> str:
-    """Return why a connection failed or ended; `reason` is what the WebSocket layer says, and often knows better."""
+
+def cause(failure: Failure, reason: str = "", refused: int = 0) -> str:
+    """Return why a connection failed or ended; `reason` is what the WebSocket layer says, and often knows better.
+
+    `refused` is the X509_V_ERR_* code of a certificate that was refused.
+    """
     value = failure.value
     if isinstance(value, SSL.Error):
-        return _tls(value)
+        return _tls(value, refused)
     if isinstance(value, VerificationError):
         return "its TLS certificate is for another name; reach it by a name in the certificate"
     if "upgrade failed" in reason or "handshake" in reason.lower() or "ping timeout" in reason.lower():
@@ -32,8 +41,10 @@ def cause(failure: Failure, reason: str = "") -> str:
     return str(value) or type(value).__name__
 
 
-def _tls(value: SSL.Error) -> str:
+def _tls(value: SSL.Error, refused: int) -> str:
     details = "; ".join(str(part[-1]) for part in (value.args[0] if value.args else []) if part)
+    if refused in NOT_NOW:
+        return NOT_NOW[refused]
     if "certificate verify failed" in details:
         return "its TLS certificate is not from an authority that is trusted here; set ca to the authority's file"
     return f"TLS failed: {details or 'no details'}; is this a TLS port?"

@@ -5,10 +5,10 @@ from typing import Any
 
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.serializer import CBORSerializer
-from OpenSSL import crypto
+from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.python.failure import Failure
@@ -34,11 +34,17 @@ class _Protocol(WampWebSocketClientProtocol):
 
 @implementer(IStreamClientEndpoint)
 class _Watched:
-    """An endpoint that tells why it could not connect."""
+    """An endpoint that tells why it could not connect, and for what a certificate was refused (X509_V_ERR_*)."""
 
-    def __init__(self, wrapped: Any, failed: Callable[[Failure], None]) -> None:
+    def __init__(self, wrapped: Any, failed: Callable[[Failure], None], checked: "_Checked | None" = None) -> None:
         self._wrapped = wrapped
         self._failed = failed
+        self._checked = checked
+
+    @property
+    def refused(self) -> int:
+        """The verification error of the last certificate, 0 for none."""
+        return self._checked.refused if self._checked is not None else 0
 
     def connect(self, factory: Any) -> "Deferred[Any]":
         """Connect, and pass a failure on both ways."""
@@ -50,13 +56,35 @@ class _Watched:
         return self._wrapped.connect(factory).addErrback(tell)
 
 
+@implementer(IOpenSSLClientConnectionCreator)
+class _Checked:
+    """Remembers why a certificate was refused: the error that OpenSSL ends with does not tell."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self._wrapped = wrapped
+        self.refused = 0
+
+    def clientConnectionForTLS(self, tls: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Make the connection that `wrapped` makes, verified as it verifies."""
+        self.refused = 0
+        connection = self._wrapped.clientConnectionForTLS(tls)
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
+        return connection
+
+    def _verify(self, connection: Any, certificate: Any, code: int, depth: int, good: int) -> bool:
+        del connection, certificate, depth
+        if not good:
+            self.refused = code
+        return bool(good)
+
+
 def endpoint(router: Router, settings: Settings, clock: Any, failed: Callable[[Failure], None]) -> Any:
     """Return the endpoint of `router`; `failed` is told why a connection could not be made."""
     plain: Any = HostnameEndpoint(clock, router.host, router.port, timeout=CONNECT_SECONDS)
     if not settings.tls:
         return _Watched(plain, failed)
-    options = optionsForClientTLS(router.host, trustRoot=trust(settings))
-    return _Watched(wrapClientTLS(options, plain), failed)
+    checked: Any = _Checked(optionsForClientTLS(router.host, trustRoot=trust(settings)))
+    return _Watched(wrapClientTLS(checked, plain), failed, checked)
 
 
 def factory(

@@ -206,6 +206,18 @@ def test_a_signal_while_the_router_is_away(alone: Author) -> None:
     assert running.end() == 0
 
 
+def test_a_signal_while_the_router_says_nothing(alone: Author) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        running = (
+            alone.shell("demo").module("demo", SLOW).configure(host="127.0.0.1", port=silent.getsockname()[1]).start()
+        )
+        with silent.accept()[0]:
+            began = time.monotonic()
+            assert running.end() == 0
+            assert time.monotonic() - began < 5
+    assert "trying again" not in running.said()
+
+
 def test_a_paused_logger_does_not_stop_the_service(author: Author) -> None:
     body = "def app_demo_talk(self, argv, details):\n    print('x' * 1000)\n    return self.ok()"
     author.shell("demo").module("demo", body)

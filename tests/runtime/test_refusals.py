@@ -2,11 +2,13 @@
 
 import signal
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ionman import certificate, process
+from tests.call.test_call import tls_server
 from tests.runtime.author import PATIENCE, Author
 
 GOOD = "def app_demo_one(self, argv, details):\n    return self.ok()"
@@ -164,6 +166,21 @@ def test_a_tls_authority_that_is_not_trusted_is_told_and_tried_again(author: Aut
     running.until_said("is not from an authority that is trusted here; set ca to the authority's file")
     assert running.ask()["state"] == "connecting"
     assert running.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(-200, "has expired; renew it"), (2, "is not valid yet; compare the clocks")]
+)
+def test_a_certificate_out_of_its_time(alone: Author, tmp_path: Path, days: int, said: str) -> None:
+    authority = certificate.authority()
+    (tmp_path / "ca.pem").write_bytes(authority.certificate)
+    leaf = certificate.leaf(authority, ["localhost"], now=datetime.now(UTC) + timedelta(days=days))
+    with tls_server(tmp_path, leaf) as address:
+        port = address.rpartition(":")[2]
+        alone.shell("demo").module("demo", GOOD).configure(host="localhost", port=port, ca="ca.pem")
+        running = alone.start()
+        running.until_said(f"router localhost:{port}: its TLS certificate {said}; trying again")
+        assert running.end() == 0
 
 
 def test_another_name_than_the_certificate_has(author: Author) -> None:
