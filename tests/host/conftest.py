@@ -1,13 +1,10 @@
 """A host in a temporary folder: a real svscan, and releases whose twistd is a small stand-in."""
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +17,9 @@ from ionman.hosts.converge import Outcome, converge
 from ionman.hosts.layout import Layout
 from ionman.hosts.state import read
 from tests.crossbar import free_port
+from tests.host import leftovers
 
 FAKE = Path(__file__).with_name("fake_twistd.py")
-PREFIX = "ih"  # short: a socket's path has 107 bytes
-PLACES = (tempfile.gettempdir(), "/run")
 FAKE_CROSSBAR = Path(__file__).with_name("fake_crossbar.py")
 
 
@@ -105,42 +101,15 @@ class Host:
         return {name: one.pid for name, one in supervisor.status(self.layout, self.programs).items()}
 
     def stop(self) -> None:
-        """End what is left, by the processes that have a file of this host open or in their command."""
-        for name in self.programs:
-            for place in (self.layout.program(name), self.layout.program(name) / "log"):
-                process.run(["svc", "-dx", place], check=False)
-                process.run(["svc", "-k", place], check=False)
-        for pid in processes(self.layout.root):
-            with contextlib.suppress(ProcessLookupError):  # supervise has ended it meanwhile
-                os.kill(pid, signal.SIGKILL)
-
-
-def processes(root: Path) -> list[int]:
-    """The processes that work below `root`."""
-    found = []
-    for proc in Path("/proc").iterdir():
-        if not proc.name.isdigit() or int(proc.name) == os.getpid():
-            continue
-        try:
-            where = (proc / "cwd").readlink()
-            command = (proc / "cmdline").read_bytes().decode()
-        except OSError:  # it has ended meanwhile
-            continue
-        if where.is_relative_to(root) or f"{root}/" in command:
-            found.append(int(proc.name))
-    return found
-
-
-OWNER = "owner"  # file of a host's folder: the process of the test run that it belongs to
+        """End what is left."""
+        leftovers.end(self.layout)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def clean() -> None:
-    """End what a test run that was killed has left: its svscans ended with it, their supervisors did not."""
-    for owner in (path for place in PLACES for path in Path(place).glob(f"{PREFIX}*/{OWNER}")):
-        if not Path(f"/proc/{owner.read_text()}").exists():
-            Host(Layout(owner.parent)).stop()
-            shutil.rmtree(owner.parent)
+    """End what an earlier run has left, and have what this one leaves ended when it is killed."""
+    leftovers.sweep()
+    process.launch([sys.executable, "-m", "tests.host.leftovers", str(os.getpid())], cwd=Path(__file__).parents[2])
 
 
 class Hosts:
@@ -151,8 +120,7 @@ class Hosts:
 
     def another(self, layout: type[Layout] = Layout, under: str | None = None, before: Sequence[str] = ()) -> Host:
         """A host with demo 1.0.0 and 1.1.0 installed."""
-        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=under))
-        (root / OWNER).write_text(str(os.getpid()))
+        root = leftovers.folder(under)
         root.chmod(0o755)
         one = Host(layout(root))
         one.layout.scanned.mkdir(parents=True)

@@ -13,7 +13,8 @@ from ionman import process
 from ionman.errors import InputError, Late, Unavailable
 from ionman.hosts import apply, supervisor
 from ionman.hosts.lock import alone
-from tests.host.conftest import Host, Hosts, processes
+from tests.host.conftest import Host, Hosts
+from tests.host.leftovers import processes
 
 
 def eventually(what: str, timeout: float = 20.0, **names: object) -> None:

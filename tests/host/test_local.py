@@ -1,19 +1,18 @@
 """The single-machine form: a real router and real services under a real svscan, in a folder of the caller's."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ionman.demo.local import INSTANCES, Local
+from tests.host import leftovers
 
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """A folder with a short name, since a control socket's path may have 107 bytes."""
-    place = Path(tempfile.mkdtemp(prefix="il"))
+    place = leftovers.folder()
     yield place
     shutil.rmtree(place)
 
@@ -33,12 +32,7 @@ def test_it_comes_up_changes_nothing_the_second_time_and_goes(short: Path) -> No
     assert lines["service"] == dict(second.lines)["service"]
     assert gone
     assert not (short / "local").exists()
-    assert not _processes_of(short)
-
-
-def _processes_of(place: Path) -> list[str]:
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.parent.exists()]
-    return [command.decode(errors="replace") for command in commands if str(place).encode() in command]
+    assert leftovers.processes(short) == []
 
 
 def test_an_interrupted_start_is_finished_by_the_next(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
