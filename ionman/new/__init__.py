@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires
@@ -23,6 +24,11 @@ def files(name: str) -> dict[str, str]:
             remedy="use at most 40 small letters and digits, beginning with a letter; - and _ stand between words",
         )
     stem = name.replace("-", "_")
+    if stem in sys.stdlib_module_names:
+        raise InputError(
+            f"{name!r} cannot be a service's name: {stem}.py would hide Python's own module from the tests",
+            remedy=f"name it otherwise, such as {name}-service",
+        )
     words: Mapping[str, str] = {
         "name": name,
         "stem": stem,

@@ -47,7 +47,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     assert "shop.py" in new.write("shop", tmp_path / "empty")
 
 
-@pytest.mark.parametrize("name", ["", "Shop", "2go", "my shop", "shop-", "../x", "a" * 41])
+@pytest.mark.parametrize("name", ["", "Shop", "2go", "my shop", "shop-", "../x", "a" * 41, "json"])
 def test_a_name_that_gives_no_uri(name: str) -> None:
     with pytest.raises(InputError, match="cannot be a service's name"):
         new.files(name)

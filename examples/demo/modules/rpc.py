@@ -17,6 +17,8 @@ OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
 }
 LONGEST_WAIT = 20.0  # s
+LONGEST = 1000  # characters of an expression
+LARGEST = 2**63  # what the wire has a whole number for
 
 
 class Registrations(RegistrationsClass):
@@ -26,11 +28,12 @@ class Registrations(RegistrationsClass):
         """Work out {"expression": "2 * (3 + 4)"}: numbers, brackets and + - * / only."""
         del details
         try:
-            return self.ok({"result": self._value(ast.parse(str(argv["expression"]), mode="eval").body)})
+            result = self._value(ast.parse(self._text(argv), mode="eval").body)
         except (KeyError, TypeError):
             return self.fail("send an expression")
-        except (SyntaxError, ValueError, ZeroDivisionError, RecursionError) as error:
+        except (SyntaxError, ValueError, ArithmeticError, RecursionError) as error:
             return self.fail(f"that cannot be worked out: {error}")
+        return self.ok({"result": result}) if abs(result) < LARGEST else self.fail("the result is too large")
 
     async def app_rpc_wait(self, argv, details):
         """Answer after {"seconds": 1.5}, while other calls go on: an async method may await any Deferred."""
@@ -48,6 +51,13 @@ class Registrations(RegistrationsClass):
         if found["status"] != "OK":
             return found
         return self.ok({"count": len(found["planets"]), "names": [planet["name"] for planet in found["planets"]]})
+
+    def _text(self, argv):
+        """Return the expression, if it is not too long to be read."""
+        text = str(argv["expression"])
+        if len(text) > LONGEST:
+            raise ValueError(f"it is longer than {LONGEST} characters")
+        return text
 
     def _value(self, node):
         """Work out one part of the expression; a name that begins with _ is no procedure."""
