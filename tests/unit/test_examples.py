@@ -22,7 +22,7 @@ def test_the_example_tests_itself(tmp_path: Path, version: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = process.run(command, cwd=folder, check=False, timeout=60)
     assert done.returncode == 0, done.stdout
-    assert "18 passed" in done.stdout
+    assert "22 passed" in done.stdout
 
 
 def test_the_lock_is_the_runtime_s() -> None:

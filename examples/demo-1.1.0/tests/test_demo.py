@@ -7,6 +7,9 @@ import pytest
 from ionman.testing import Published, Service
 
 FILE = Path(__file__).parents[1] / "demo.py"
+LARGE = [
+    {"expression": text} for text in ("-" * 100_000 + "1", "1e308 * 10", "9999999999 * 9999999999", "1e999 - 1e999")
+]
 
 
 @pytest.fixture
@@ -26,7 +29,9 @@ def test_calculate(service, expression, result):
     assert service.call("app.rpc.calculate", {"expression": expression}) == {"status": "OK", "result": result}
 
 
-@pytest.mark.parametrize("argv", [{}, [], {"expression": "1 +"}, {"expression": "1 / 0"}, {"expression": "exit()"}])
+@pytest.mark.parametrize(
+    "argv", [{}, [], {"expression": "1 +"}, {"expression": "1 / 0"}, {"expression": "exit()"}, *LARGE]
+)
 def test_calculate_says_what_it_cannot(service, argv):
     assert service.call("app.rpc.calculate", argv)["status"] == "FAIL"
 
