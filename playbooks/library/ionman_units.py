@@ -15,11 +15,11 @@ options:
     type: list
     elements: str
     default: []
-  restarted:
-    description: Units to restart, because what they read has changed. Fails with the journal's words when one cannot.
-    type: list
-    elements: str
-    default: []
+  watched:
+    description: What units read, as lists of files. A unit that runs since before one of them changed is restarted,
+      also when the deploy that changed it was interrupted. Fails with the journal's words when one cannot.
+    type: dict
+    default: {}
   stopped:
     description: Units of others that are to be disabled and stopped.
     type: list
@@ -57,6 +57,17 @@ def states(module, units):
     return {unit: holds("is-enabled", unit) + holds("is-active", unit) for unit in units}
 
 
+def older(module, unit, paths):
+    """Whether a unit runs since before one of its files changed (whole seconds, as systemctl tells them)."""
+    shown = ["--property=ActiveState,ActiveEnterTimestamp", "--timestamp=unix"]
+    text = module.run_command(["systemctl", "show", *shown, unit])[1]
+    known = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    if known.get("ActiveState") != "active":
+        return False
+    since = int(known["ActiveEnterTimestamp"].lstrip("@"))
+    return any(int(path.stat().st_mtime) > since for path in map(Path, paths) if path.exists())
+
+
 def act(module, steps):
     """Run systemctl for each of `steps`; fails the task with what the journal says."""
     for step in steps:
@@ -74,7 +85,7 @@ def main():
         argument_spec={
             "units": {"type": "dict", "default": {}},
             "started": {"type": "list", "elements": "str", "default": []},
-            "restarted": {"type": "list", "elements": "str", "default": []},
+            "watched": {"type": "dict", "default": {}},
             "stopped": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -84,13 +95,15 @@ def main():
     differences = [(file, difference) for file in files if (difference := file.difference())]
     waiting = [unit for unit, state in states(module, started).items() if state < 2]
     running = [unit for unit, state in states(module, module.params["stopped"]).items() if state > 0]
+    behind = [unit for unit, paths in module.params["watched"].items() if older(module, unit, paths)]
     if not module.check_mode:
         if differences:
             verify(module, units)
         for file, _ in differences:
             file.land()
         changed = [file.path.name for file, _ in differences]
-        restart = [unit for unit in started if unit in changed and unit not in waiting] + module.params["restarted"]
+        restart = [unit for unit in started if unit in changed and unit not in waiting]
+        restart += [unit for unit in behind if unit not in restart]
         steps = [["daemon-reload"]] if changed else []
         todo = {"disable": running, "enable": waiting, "restart": restart}
         now = {"disable": ["--now"], "enable": ["--now"], "restart": []}
@@ -99,7 +112,8 @@ def main():
     diff = [difference for _, difference in differences]
     if waiting or running:
         diff.append({"before_header": "running", "after_header": "running", **text})
-    module.exit_json(changed=bool(diff or module.params["restarted"]), diff=diff)
+    diff += [{"before_header": unit, "after_header": unit, "before": "", "after": "restarted\n"} for unit in behind]
+    module.exit_json(changed=bool(diff), diff=diff)
 
 
 if __name__ == "__main__":

@@ -327,6 +327,17 @@ def test_a_certificate_with_more_names_is_made_and_served(newer: Fleet) -> None:
     assert (again.status, again.changed) == (0, 0), again.text
 
 
+def test_a_restart_that_an_interrupted_deploy_owes_is_made_up_for(newer: Fleet) -> None:
+    """A deploy that was killed between the new certificate and the restart left nginx with the old one."""
+    since = "systemctl show -P ActiveEnterTimestampMonotonic ionman-repo"
+    newer.said("host1", "sleep 1.1; touch /etc/ionman/tls/repo.pem")
+    before = newer.said("host1", since)
+    answer = newer.deploy("--tags", "repo")
+    assert (answer.status, answer.changed) == (0, 1), answer.text
+    assert newer.said("host1", since) != before
+    assert newer.deploy("--tags", "repo").changed == 0
+
+
 def test_a_certificate_that_is_handed_in_must_fit(newer: Fleet, tmp_path: Path) -> None:
     ca = authority("of others")
     files = {"certificate": leaf(ca, ["host1"]).certificate, "key": leaf(ca, ["host1"]).key, "ca": ca.certificate}
