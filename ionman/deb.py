@@ -250,6 +250,6 @@ def standing(package: Package, previous: str | None, digest: str) -> bool:
         return True
     raise InputError(
         f"{package.name} {package.version} was built from {before}, now it is {digest}: nothing was built",
-        remedy=f"a version means one content: release it under the next one; or, if nobody has it yet, "
-        f"delete {package.file} and its .json and run this again",
+        remedy="a version means one content: correct the pin, or release it under the next one; "
+        f"or, if nobody has it yet, delete {package.file} and its .json and run this again",
     )

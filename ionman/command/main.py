@@ -1,5 +1,6 @@
 """The edge of the command line: loads a verb when it is asked for and turns errors into exit statuses."""
 
+import errno
 import importlib
 import signal
 import sys
@@ -56,6 +57,8 @@ def main(argv: list[str] | None = None) -> Any:
         sys.exit(141)
     except OSError as error:  # a full disk, a file that may not be read: the machine's, not a bug
         print(f"ionman: {error.filename or 'this machine'}: {error.strerror or error}", file=sys.stderr)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print("  free some space, then run it again: that finishes it", file=sys.stderr)
         sys.exit(NotPossible.status)
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -12,7 +12,7 @@ from ionman import certificate
 from ionman.call import Account, Caller
 from ionman.demo import answers
 from ionman.demo.playbook import TREE, play
-from ionman.demo.report import Report, Tell, call_ini
+from ionman.demo.report import Report, Tell, ini
 from ionman.errors import CommandFailed
 from ionman.files import write
 from ionman.lab import lifecycle, place
@@ -61,8 +61,8 @@ class Fleet:
         with self._caller(lab, "alice") as alice, self._caller(lab, "ops") as ops:
             answered, answer = answers.until_all(alice, ops, APP, URI, ARGV)
         report.add("call", [URI, json.dumps(answer), f"answered by {', '.join(sorted(answered))}"])
-        ini = call_ini(REALM, port, _secret(lab, "alice"), lab.directory / "ca/ca.pem")
-        write(lab.directory / "call.ini", ini, mode=0o600)
+        alice_ini = ini(REALM, "alice", port, _secret(lab, "alice"), lab.directory / "ca/ca.pem")
+        write(lab.directory / "call.ini", alice_ini, mode=0o600)
         report.hints = self._hints(lab, port)
 
     def _caller(self, lab: Standing, user: str) -> Caller:

@@ -20,7 +20,7 @@ from ionman import certificate, control, process
 from ionman.call import Account, Caller
 from ionman.demo import answers
 from ionman.demo.playbook import TREE
-from ionman.demo.report import Report, Tell, call_ini
+from ionman.demo.report import Report, Tell, ini
 from ionman.errors import CommandFailed, NotPossible
 from ionman.files import folder, write
 from ionman.hosts import supervisor
@@ -31,6 +31,7 @@ from ionman.hosts.state import read
 APP, VERSION, CROSSBAR, REALM = "demo", "1.0.0", "26.10.1", "ionman"
 URI, ARGV = "app.demo.method1", {"dummy": "none required"}
 INSTANCES = 3
+DEVELOPER = "developer"
 TOOLS = ("svscan", "supervise", "svc", "svok", "svstat", "multilog")
 
 
@@ -171,7 +172,10 @@ class Local:
 
     def _router(self, port: int) -> dict[str, Any]:
         declared = json.loads((self.layout.release(APP, VERSION) / "build.json").read_text())
-        client = {"name": "client", "permissions": [{"uri": "app.", "match": "prefix", "allow": ["call", "subscribe"]}]}
+        client = _role("client", {"app.": ["call", "subscribe"]})
+        # For the service that somebody is writing: on loopback, and only here, it may register what it likes.
+        everything = ["register", "call", "publish", "subscribe"]
+        developer = _role(DEVELOPER, {"app.": everything, "ionman.service.": ["register", "call"]})
         users = [{"name": name, "role": role, "password": self.secret(name)} for name, role in _USERS]
         service = {
             "name": APP,
@@ -190,7 +194,7 @@ class Local:
                 "port": port,
                 "certificate": str(tls / "router.pem"),
                 "key": str(tls / "router.key"),
-                "realms": [{"name": REALM, "roles": [client], "users": users}],
+                "realms": [{"name": REALM, "roles": [client, developer], "users": users}],
                 "services": [service],
             }
         }
@@ -224,19 +228,28 @@ class Local:
         report.add("service", pids)
         with self._caller("alice", port) as alice, self._caller("ops", port) as ops:
             answered, answer = answers.until_all(alice, ops, APP, URI, ARGV)
-        write(self.root / "call.ini", call_ini(REALM, port, self.secret("alice"), self.layout.ca), mode=0o600)
+        for user, name in (("alice", "call"), (DEVELOPER, "service")):
+            write(self.root / f"{name}.ini", ini(REALM, user, port, self.secret(user), self.layout.ca), mode=0o600)
         report.add("call", [URI, json.dumps(answer), f"answered by {', '.join(sorted(answered))}"])
 
     def _hints(self) -> list[str]:
         command = Path(sys.executable).with_name("ionman")
+        state = os.environ.get("XDG_STATE_HOME")
+        home = f"XDG_STATE_HOME={state} " if state else ""
         return [
             f"  look around   {command} host status --root {self.root}",
             f"  call          {command} call --config {self.root}/call.ini {URI}",
-            f"  take it down  {command} demo --local --down",
+            f"  your service  cp {self.root}/service.ini config.ini, beside its file: it may register app.*",
+            f"  take it down  {home}{command} demo --local --down",
         ]
 
 
-_USERS = (("alice", "client"), ("ops", "ops"))
+_USERS = (("alice", "client"), ("ops", "ops"), (DEVELOPER, DEVELOPER))
+
+
+def _role(name: str, rights: dict[str, list[str]]) -> dict[str, Any]:
+    """A role of the inventory with `rights` below prefixes of URIs."""
+    return {"name": name, "permissions": [{"uri": uri, "match": "prefix", "allow": rights[uri]} for uri in rights]}
 
 
 def _shell() -> Path:

@@ -15,9 +15,9 @@ def tell(line: str) -> None:
     print(f"[{time.monotonic() - _began:6.1f} s] {line}", file=sys.stderr, flush=True)
 
 
-def call_ini(realm: str, port: int, password: str, ca: Path) -> str:
-    """What `ionman call --config` reads to call as alice, on loopback."""
-    lines = {"realm": realm, "user": "alice", "password": password, "routers": f"localhost:{port}", "ca": ca}
+def ini(realm: str, user: str, port: int, password: str, ca: Path) -> str:
+    """A configuration for `ionman call --config`, or for a service, with the router on loopback."""
+    lines = {"realm": realm, "user": user, "password": password, "routers": f"localhost:{port}", "ca": ca}
     return "".join(f"{key} = {value}\n" for key, value in lines.items())
 
 

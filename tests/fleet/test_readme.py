@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from ionman.lab.hosts import Standing
 from tests.fleet.deploy import BIN
 
 README = (TREE / "README.md").read_text()
+BY_HAND = "tests/host/test_local.py does it in a folder of its own"
 # Run by other means, each for its reason.
 ELSEWHERE = {
     "make demo": "test_deploy.py runs what it runs; it sets up a checkout, which this one is already",
@@ -21,6 +23,11 @@ ELSEWHERE = {
     ". .venv/bin/activate": "the tests run in that environment",
     "ansible-vault encrypt inventory/mine/group_vars/all/vault.yml": "asks for a password: test_example.py",
     "ansible-playbook -i inventory/mine --ask-vault-pass playbooks/deploy.yml": "asks for a password: test_example.py",
+    "ionman demo --local": BY_HAND,
+    "cp ~/.local/state/ionman/local/service.ini hello/config.ini": BY_HAND,
+    "hello/hello.py": BY_HAND,
+    'ionman call --config ~/.local/state/ionman/local/call.ini app.hello.greet \'{"name": "World"}\'': BY_HAND,
+    "ionman demo --local --down": BY_HAND,
     "ionman lab down": "the lab is taken down by its fixture",
 }
 
@@ -28,7 +35,7 @@ ELSEWHERE = {
 def commands() -> list[str]:
     """The README's commands: the lines indented by four spaces, without its pictures."""
     lines = [line[4:].split("  #")[0].strip() for line in README.splitlines() if line.startswith("    ")]
-    return [line for line in lines if re.match(r"(make|ionman|ansible-|cp|\.) ?", line)]
+    return [line for line in lines if re.match(r"(make|ionman|ansible-|cp|hello/|\.) ?", line)]
 
 
 def block(language: str) -> str:
@@ -79,13 +86,13 @@ def test_its_service_is_what_new_makes_of_it_and_is_deployed(chain_lab: Standing
     for command in commands():
         if command in ELSEWHERE:
             continue
-        words = command.replace("/lab/demo/", f"/lab/{chain_lab.lab.name}/").split()
+        words = shlex.split(command.replace("/lab/demo/", f"/lab/{chain_lab.lab.name}/"))
         if command.startswith("ionman release publish"):
-            (checkout / "hello/modules/hello.py").write_text(block("python"))
+            assert block("python") in (checkout / "hello/modules/hello.py").read_text()
             edit(checkout)
             words += ["--lab", chain_lab.lab.name]
         done = process.run(words, cwd=checkout, env=environment(chain_lab), timeout=300)
         if command.startswith("ionman call"):
-            assert done.stdout == '{"status": "OK", "result": "Hello, alice"}\n'
+            assert done.stdout == '{"status": "OK", "result": "Hello World, says alice"}\n'
         if "--check" in words:
             assert "failed=0" in done.stdout

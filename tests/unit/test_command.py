@@ -26,7 +26,8 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (ConfigurationError("config.ini: port is 99999", remedy="take 1 to 65535"), 78, "take 1 to 65535"),
         (KeyboardInterrupt(), 130, "run the same command again"),
-        (OSError(28, "No space left on device", "log"), 71, "log: No space left on device"),
+        (OSError(28, "No space left on device", "log"), 71, "log: No space left on device\n  free some space"),
+        (OSError(13, "Permission denied", "key"), 71, "key: Permission denied\n"),
     ],
 )
 def test_what_goes_wrong_is_a_message_and_a_status(
