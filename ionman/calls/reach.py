@@ -1,5 +1,6 @@
 """From `host:port` to an open WAMP WebSocket, or to one sentence that says what is in the way."""
 
+import contextlib
 import queue
 import socket
 import ssl
@@ -105,9 +106,27 @@ def open_websocket(router: Router, context: ssl.SSLContext, timeout: float, clos
 
 
 def _connect(router: Router, context: ssl.SSLContext, timeout: float, closing: ExitStack) -> ClientConnection:
-    opening = connect(
+    sock = _tcp(router, timeout)
+    # connect() waits for ever for a router that takes the request and says nothing: its open_timeout ends only its own
+    # wait, not that of its reading thread. A connection that is shut down ends both.
+    late = threading.Timer(timeout, _shut, [sock.dup()])
+    late.daemon = True
+    late.start()
+    try:
+        return closing.enter_context(_opening(router, context, sock, timeout))
+    finally:
+        late.cancel()
+
+
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError), sock:  # it may have ended meanwhile
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _opening(router: Router, context: ssl.SSLContext, sock: socket.socket, timeout: float) -> ClientConnection:
+    return connect(
         f"wss://{router}/ws",
-        sock=_tcp(router, timeout),
+        sock=sock,
         ssl=context,
         server_hostname=router.host,
         subprotocols=[SUBPROTOCOL],
@@ -119,7 +138,6 @@ def _connect(router: Router, context: ssl.SSLContext, timeout: float, closing: E
         max_size=MAX_MESSAGE,
         user_agent_header=None,
     )
-    return closing.enter_context(opening)
 
 
 def _tcp(router: Router, timeout: float) -> socket.socket:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -296,3 +297,33 @@ def test_a_router_that_dies_during_a_call_is_said_and_the_call_not_repeated(own_
     ):
         ask(own_router, "app.t.once", routers=[own_router.address, own_router.address])
     assert "may have been done or not" in str(caught.value)
+
+
+def test_a_router_that_takes_the_request_and_says_nothing_is_given_up(tmp_path: Path) -> None:
+    authority = certificate.authority("mute")
+    leaf = certificate.leaf(authority, ["localhost"])
+    (tmp_path / "ca.pem").write_bytes(authority.certificate)
+    (tmp_path / "leaf.pem").write_bytes(leaf.certificate + leaf.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "leaf.pem")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held: list[ssl.SSLSocket] = []
+        serving = threading.Thread(
+            target=lambda: held.append(context.wrap_socket(server.accept()[0], server_side=True))
+        )
+        serving.start()
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="did not answer within"):
+            call(
+                "app.t.echo",
+                routers=[f"localhost:{server.getsockname()[1]}"],
+                realm="ionman",
+                user="alice",
+                password="none",
+                ca=tmp_path / "ca.pem",
+                deadline=1.0,
+            )
+        assert time.monotonic() - began < 5
+        serving.join()
+        for one in held:
+            one.close()

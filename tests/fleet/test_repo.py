@@ -70,7 +70,13 @@ class Fleet:
         ]
         environment = {**os.environ, "IONMAN_LAB": NAME, "ANSIBLE_NOCOLOR": "1"}
         done = subprocess.run(
-            [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            [*command, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         rows = re.findall(r"^(\S+) +: (ok=.*)$", done.stdout, re.MULTILINE)
         counts = {host: {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", row)} for host, row in rows}
