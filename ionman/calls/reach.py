@@ -109,17 +109,19 @@ def _connect(router: Router, context: ssl.SSLContext, timeout: float, closing: E
     sock = _tcp(router, timeout)
     # connect() waits for ever for a router that takes the request and says nothing: its open_timeout ends only its own
     # wait, not that of its reading thread. A connection that is shut down ends both.
-    late = threading.Timer(timeout, _shut, [sock.dup()])
+    same = sock.dup()
+    late = threading.Timer(timeout, _shut, [same])
     late.daemon = True
     late.start()
     try:
         return closing.enter_context(_opening(router, context, sock, timeout))
     finally:
         late.cancel()
+        same.close()
 
 
 def _shut(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError), sock:  # it may have ended meanwhile
+    with contextlib.suppress(OSError):  # it may have ended meanwhile
         sock.shutdown(socket.SHUT_RDWR)
 
 
