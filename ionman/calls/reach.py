@@ -38,6 +38,9 @@ TLS_TROUBLE = {
 }
 
 
+GRACE = 0.2  # s that connect() has to say by itself what was late
+
+
 @dataclass(frozen=True)
 class Router:
     """Where a router listens."""
@@ -110,7 +113,7 @@ def _connect(router: Router, context: ssl.SSLContext, timeout: float, closing: E
     # connect() waits for ever for a router that takes the request and says nothing: its open_timeout ends only its own
     # wait, not that of its reading thread. A connection that is shut down ends both.
     same = sock.dup()
-    late = threading.Timer(timeout, _shut, [same])
+    late = threading.Timer(timeout + GRACE, _shut, [same])
     late.daemon = True
     late.start()
     try:
