@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ionman.errors import ConfigurationError
 
 COMPONENT = re.compile(r"[a-z0-9_]+")
-CONTRACT = ("ping", "info", "stats")
+CONTRACT = ("ping", "info", "stats", "call")
 
 
 def uri_of(method: str) -> str | None:
@@ -66,13 +66,23 @@ class Instance:
         return f"{self.service}.{self.generation}.{self.number}"
 
     def uri(self, procedure: str) -> str:
-        """The URI of one of the three procedures of the service contract."""
+        """The URI of one of the procedures of the service contract that are this instance's own."""
         parts = (self.service, self.host, self.generation, self.number, procedure)
         return ".".join(("ionman", "service", *(sanitised(part) for part in parts)))
 
     def contract(self) -> dict[str, str]:
         """Procedure -> URI of the service contract."""
         return {procedure: self.uri(procedure) for procedure in CONTRACT}
+
+    @property
+    def probe(self) -> str:
+        """The URI of the numbered probe, which all instances of the service share."""
+        return probe(self.service)
+
+
+def probe(service: str) -> str:
+    """The URI of the numbered probe that every instance of `service` answers in its turn."""
+    return f"ionman.service.{sanitised(service)}.probe"
 
 
 def instance(service: str, environ: Mapping[str, str]) -> Instance:

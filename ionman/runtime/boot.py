@@ -76,6 +76,7 @@ class _Process(Service):
         self._observer = observer
         self._lock = lock
         self._control = control
+        self.environ = environ
         self._notify = int(environ.get("IONMAN_NOTIFY") or -1)
         os.environ.pop("IONMAN_NOTIFY", None)
 

@@ -1,7 +1,7 @@
 """What a service's modules are written on: the two base classes, the decorators, and the user of a call."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -22,12 +22,17 @@ class User:
 
 @dataclass(frozen=True)
 class Details:
-    """One call or event: its URI and, as far as the router discloses it, who it comes from (WAMP session and user)."""
+    """One call or event: its URI and, as far as the router discloses it, who it comes from (WAMP session and user).
+
+    `progress` is None unless the caller asked for progressive results; then `details.progress(value)` sends one before
+    the answer, and raises `ionman.errors.WampError` once the call is over.
+    """
 
     uri: str
     caller: int | None = None
     caller_authid: str | None = None
     caller_authrole: str | None = None
+    progress: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)
 
 
 class Link(Protocol):

@@ -1,45 +1,36 @@
 """The life of an instance on one router: connect, log in, offer everything, be ready; come back when lost; drain."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.internet import ClientService
-from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
-from twisted.internet.task import deferLater
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ionman.errors import IonmanError, WampError
+from ionman.errors import IonmanError
 from ionman.runtime import backoff, refusal, transport
 from ionman.runtime.lifecycle import Event, State, after
+from ionman.runtime.offering import Offering, Offers
 from ionman.runtime.reach import cause
-from ionman.runtime.session import Answer, RouterSession
+from ionman.runtime.session import RouterSession
 from ionman.settings import Router, Settings
 
-PING_SECONDS = 10.0
-WITHDRAW_SECONDS = 5.0
 LEAVE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 log = Logger(namespace="ionman")
 
 
 @dataclass(frozen=True)
-class Offers:
-    """What an instance offers on every router: URI -> answer; and the URI of its own ping."""
-
-    procedures: Mapping[str, Answer]
-    contract: Mapping[str, Answer]
-    topics: Mapping[str, Answer]
-    ping: str
-
-
-@dataclass(frozen=True)
 class Hooks:
-    """The reactor, what is called when `state` or `error` changed, and with the error that ends the start."""
+    """The reactor, what is called when `state` or `error` changed and with the error that ends the start, and
+    whether the instance is ready on another router than a connection's."""
 
     clock: Any
     changed: Callable[[], None]
     fatal: Callable[[IonmanError], None]
+    elsewhere: "Callable[[Connection], bool]"
 
 
 class Connection:
@@ -52,13 +43,14 @@ class Connection:
         self.error = ""
         self.session: RouterSession | None = None
         self._offers = offers
-        self._clock = hooks.clock
+        self.clock = hooks.clock
+        self._elsewhere = hooks.elsewhere
         self._changed = hooks.changed
         self._fatal = hooks.fatal
         self._failures = 0
         self._was_ready = False
         self._ended = False
-        self._offered: list[Any] = []
+        self.offering: Offering | None = None
         self._work: Deferred[Any] | None = None
         self._closed: Deferred[None] | None = None
         self._endpoint = transport.endpoint(router, settings, hooks.clock, self._unreachable)
@@ -107,13 +99,13 @@ class Connection:
     # --- the session's owner ------------------------------------------------------------------------------------
 
     def joined(self, session: RouterSession) -> None:
-        """Offer everything, then ask for our own ping through the router."""
+        """Offer everything, in the order of `ionman.runtime.offering`."""
         self.session = session
-        self._offered = []
         self._move(Event.JOINED)
         if self.state is State.REGISTERING:
-            self._work = Deferred.fromCoroutine(self._offer_all(session))
-            self._work.addErrback(self._offering_failed, session)
+            self.offering = Offering(session, self._offers, self)
+            self._work = Deferred.fromCoroutine(self._offer_all(self.offering))
+            self._work.addErrback(self._offering_failed)
 
     def left(self, session: RouterSession, reason: str, message: str) -> None:
         """A refusal ends the start; anything else is a connection lost, which is told when the connection is."""
@@ -135,59 +127,40 @@ class Connection:
             self._ended = True
             self._fatal(error)
 
-    async def _offer_all(self, session: RouterSession) -> None:
-        offers = self._offers
-        work = [self._offer(session, uri, answer, "single") for uri, answer in offers.contract.items()]
-        work += [self._offer(session, uri, answer, self.settings.schedule) for uri, answer in offers.procedures.items()]
-        work += [self._follow(session, topic, take) for topic, take in offers.topics.items()]
-        await gatherResults([Deferred.fromCoroutine(one) for one in work], consumeErrors=True)
-        if self.state is not State.REGISTERING or session is not self.session:
-            return
-        await session.ask(offers.ping, {}, PING_SECONDS)
-        if self.state is State.REGISTERING and session is self.session:
+    async def _offer_all(self, offering: Offering) -> None:
+        complete = await offering.run(verified=self._was_ready)
+        if complete:
             self._failures, self._was_ready = 0, True
             log.info("ready on router {router}", router=self.router)
             self._move(Event.REGISTERED)
 
-    async def _offer(self, session: RouterSession, uri: str, answer: Answer, policy: str) -> None:
-        """Register one procedure. While another session holds it, which may be ours that the router has not yet
-        missed, or a `single` one, ask again."""
-        for attempt in range(1 << 30):
-            try:
-                self._offered.append(await session.offer(uri, answer, policy))
-            except WampError as error:
-                if error.uri != refusal.TAKEN:
-                    self._judge(error, uri)
-                    raise
-                if attempt == 0:
-                    log.warn("{uri} is held by another session on {router}; waiting", uri=uri, router=self.router)
-                self.error = f"{uri} is held by another session"
-                await deferLater(self._clock, backoff.delay(attempt))
-                if self.state is not State.REGISTERING or session is not self.session:
-                    return
-            else:
-                return
+    def _offering_failed(self, failure: Failure) -> None:
+        """The start cannot succeed: the process ends, which withdraws what has been offered and finishes its calls."""
+        if not isinstance(failure.value, IonmanError):
+            failure.raiseException()
+        elif self.state is State.REGISTERING:
+            self._refused(failure.value)
 
-    async def _follow(self, session: RouterSession, topic: str, take: Answer) -> None:
-        try:
-            self._offered.append(await session.follow(topic, take))
-        except WampError as error:
-            self._judge(error, topic)
-            raise
+    # --- what an offering asks ----------------------------------------------------------------------------------
 
-    def _judge(self, error: WampError, uri: str) -> None:
-        text = error.message.removeprefix(f"{error.uri}: ")
-        end = refusal.of_registration(error.uri, text, uri, self.router, self.settings)
-        if end is not None and self.state is State.REGISTERING:
-            self._refused(end)
+    def going(self, session: RouterSession) -> bool:
+        """Whether `session` is still the one, and to be offered on."""
+        return self.state is State.REGISTERING and session is self.session
 
-    def _offering_failed(self, failure: Failure, session: RouterSession) -> None:
-        first = failure.value.subFailure if isinstance(failure.value, FirstError) else failure
-        first.trap(WampError)
-        if self.state is State.REGISTERING and session is self.session:
-            self._down(f"router {self.router} did not take what this service offers: {first.value}")
-        if self.state is State.CONNECTING:
-            session.drop()
+    def trouble(self, why: str) -> None:
+        """Tell, once, what is in the way of being ready."""
+        if why != self.error:
+            log.warn("{why}; trying again", why=why)
+            self.error = why
+            self._changed()
+
+    def forgiving(self) -> bool:
+        """Whether a refusal is worth another attempt: this instance was ready here, and may be again."""
+        return self._was_ready
+
+    def serving(self) -> bool:
+        """Whether this instance is ready on another router."""
+        return self._elsewhere(self)
 
     # --- draining -----------------------------------------------------------------------------------------------
 
@@ -197,10 +170,12 @@ class Connection:
         if self.session is None:
             self._service.stopService()
             return
-        if self._work is not None:
-            await DeferredList([self._within(self._work)], consumeErrors=True)
-        if self.session is not None:
-            waiting = [self._within(self.session.withdraw(offered)) for offered in self._offered]
+        if self.offering is None or self._work is None:
+            return
+        self.offering.stop()
+        await DeferredList([self._within(self._work)], consumeErrors=True)
+        if self.session is self.offering.session:
+            waiting = [self._within(self.session.withdraw(offered)) for offered in self.offering.offered]
             await DeferredList(waiting, consumeErrors=True)
 
     async def leave(self) -> None:
@@ -209,11 +184,12 @@ class Connection:
             self._closed = Deferred()
             closed = self._closed
             self.session.leave()
-            await DeferredList([closed.addTimeout(LEAVE_SECONDS, self._clock)], consumeErrors=True)
+            await DeferredList([closed.addTimeout(LEAVE_SECONDS, self.clock)], consumeErrors=True)
             self._closed = None
         stopped: Deferred[Any] = self._service.stopService()
-        await DeferredList([stopped.addTimeout(LEAVE_SECONDS, self._clock)], consumeErrors=True)
+        await DeferredList([stopped.addTimeout(CLOSE_SECONDS, self.clock)], consumeErrors=True)
         self._move(Event.LEFT)
 
     def _within(self, work: "Deferred[Any]") -> "Deferred[Any]":
-        return work.addTimeout(WITHDRAW_SECONDS, self._clock)
+        """A router that is slow gets half of the time to drain, for a call that it still sends would be lost."""
+        return work.addTimeout(max(LEAVE_SECONDS, self.settings.drain_timeout / 2), self.clock)

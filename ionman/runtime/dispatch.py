@@ -6,10 +6,10 @@ argv checked -> method run (plain, async or Deferred; deadline) -> result checke
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -26,6 +26,7 @@ RESULT = "ionman.error.result"
 TIMEOUT = "ionman.error.timeout"
 DRAINED = "ionman.error.drained"
 CANCELED = "wamp.error.canceled"
+NO_SUCH = "wamp.error.no_such_procedure"
 
 
 class Answered(WampError):  # noqa: N818 - it says what it is
@@ -90,11 +91,14 @@ class Dispatch:
         self._running: set[Deferred[Any]] = set()
         self._idle: list[Deferred[None]] = []
         self._why_cancelled = (CANCELED, "the call was cancelled")
+        self._given_up = False
 
     def call(
         self, bound: Bound, args: tuple[Any, ...], kwargs: dict[str, Any], details: Details
     ) -> "Deferred[dict[str, Any]]":
         """Answer one call; fails with `WampError` only."""
+        if self._given_up:
+            return fail(Answered(*self._why_cancelled))
         started = time.monotonic()
         answer = self._work(bound, args, kwargs, details)
         answer.addCallback(self._checked, bound)
@@ -129,6 +133,7 @@ class Dispatch:
     def give_up(self, why: str) -> int:
         """Cancel all that is in flight, each answered with `ionman.error.drained` and `why`; returns how many."""
         self._why_cancelled = (DRAINED, why)
+        self._given_up = True  # what a slow router still sends is answered at once
         running = list(self._running)
         for answer in running:
             answer.cancel()
@@ -145,12 +150,26 @@ class Dispatch:
             answer.errback(Failure(self._timeout(bound)))
             inner.cancel()
 
+        if details.progress is not None:
+            details = replace(details, progress=self._reporting(answer, bound, details.progress))
         timer = self.clock.callLater(self.call_timeout, overdue)
         answer.addErrback(self._translated, bound)
         answer.addBoth(self._ended, answer, timer)
         inner.addCallback(lambda argv: run(bound.method, self.call_timeout, argv, details))
         inner.addBoth(lambda result: None if answer.called else answer.callback(result))
         return answer
+
+    def _reporting(self, answer: "Deferred[Any]", bound: Bound, send: Callable[[Any], None]) -> Callable[[Any], None]:
+        """What a method gets as `details.progress`: nothing goes out for a call that has been answered or cancelled."""
+
+        def report(value: Any) -> None:
+            if answer.called:
+                raise Answered(CANCELED, f"{bound.uri}: this call is over, nobody waits for its progress")
+            if wrong := values.problem(value, "progress", self.most):
+                raise Answered(RESULT, f"{bound.uri}: {wrong}")
+            send(value)
+
+        return report
 
     def _timeout(self, bound: Bound) -> Answered:
         return Answered(TIMEOUT, f"{bound.uri} did not answer within {self.call_timeout:g} s")

@@ -13,12 +13,11 @@ from twisted.python.failure import Failure
 from ionman.errors import Late, WampError
 from ionman.runtime import load, values
 from ionman.runtime.classes import Details, User
-from ionman.runtime.dispatch import Dispatch
+from ionman.runtime.dispatch import NO_SUCH, Dispatch
 from ionman.runtime.modules import Bound, bind
 from ionman.runtime.stats import Stats
 
 reactor: Any = _reactor
-NO_SUCH = "wamp.error.no_such_procedure"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -14,11 +14,14 @@ from twisted.logger import Logger
 
 from ionman.errors import IonmanError
 from ionman.naming import Instance
+from ionman.runtime import verify
 from ionman.runtime.classes import Details
-from ionman.runtime.connection import Connection, Hooks, Offers
+from ionman.runtime.connection import Connection, Hooks
+from ionman.runtime.contract import Contract
 from ionman.runtime.dispatch import Dispatch
 from ionman.runtime.lifecycle import State, overall
 from ionman.runtime.modules import Bound, Catalogue, bind
+from ionman.runtime.offering import Offers
 from ionman.runtime.place import Release
 from ionman.runtime.realm import Realm
 from ionman.runtime.session import Answer
@@ -26,13 +29,13 @@ from ionman.runtime.stats import Stats
 from ionman.settings import Settings
 
 log = Logger(namespace="ionman")
-GIVE_UP_SECONDS = 2.0  # after the drain deadline, for cancelled calls to be answered
 
 
 class Process(Protocol):
-    """The process that an instance runs in: its reactor, and who is told of it."""
+    """The process that an instance runs in: its reactor, its environment, and who is told of it."""
 
     clock: Any
+    environ: Mapping[str, str]
 
     def told(self, state: State) -> None:
         """The instance has come to another state."""
@@ -67,13 +70,13 @@ class InstanceService(Service):
         most = settings.max_message_size
         self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1, most=most)
         self._procedures, self._topics = bind(found, settings.public(), self.realm)
-        self._stats = Stats.of(bound.uri for bound in self._procedures)
+        uris = [bound.uri for bound in self._procedures]
+        self.realm.own = dict.fromkeys(uris, who.uri("call"))
+        self._stats = Stats.of([*uris, who.probe])
         self._dispatch = Dispatch(self._stats, settings.call_timeout, process.clock, log, most)
-        offers = self._offers()
-        self.connections.extend(
-            Connection(router, settings, offers, Hooks(process.clock, self._changed, self._fatal))
-            for router in settings.routers
-        )
+        offers = self._offers(verify.checks(process.environ, uris))
+        hooks = Hooks(process.clock, self._changed, self._fatal, self._ready_elsewhere)
+        self.connections.extend(Connection(router, settings, offers, hooks) for router in settings.routers)
 
     # --- the Twisted service ------------------------------------------------------------------------------------
 
@@ -102,15 +105,17 @@ class InstanceService(Service):
         self._port = self._clock.listenUNIX(path, factory, mode=0o600)
 
     def hurry(self, why: str) -> None:
-        """End what is in flight now."""
+        """End what is in flight now, and let nothing out that it does afterwards."""
+        self.realm.close(f"the instance stops and {why}")
         if count := self._dispatch.give_up(f"the instance stops and {why}"):
             log.warn("{count} in flight were cancelled: {why}", count=count, why=why)
 
     async def _drain(self) -> None:
         log.info("draining: {count} in flight", count=self._stats.in_flight)
-        await DeferredList([Deferred.fromCoroutine(one.withdraw()) for one in self.connections])
         limit = self.settings.drain_timeout
+        # From the beginning, withdrawing included: the supervisor counts from there too.
         late = self._clock.callLater(limit, self.hurry, f"the {limit:g} s to finish have passed")
+        await DeferredList([Deferred.fromCoroutine(one.withdraw()) for one in self.connections])
         await self._dispatch.idle()
         if late.active():
             late.cancel()
@@ -121,18 +126,17 @@ class InstanceService(Service):
 
     # --- what is offered ----------------------------------------------------------------------------------------
 
-    def _offers(self) -> Offers:
-        contract = self.who.contract()
-        answers: Mapping[str, Callable[[], dict[str, Any]]] = {
-            contract["ping"]: self._ping,
-            contract["info"]: self._info,
-            contract["stats"]: self._numbers,
-        }
+    def _offers(self, checks: Sequence[verify.Check]) -> Offers:
+        uris = self.who.contract()
+        contract = Contract(self.who, self._release.version, self._dispatch, self.document)
+        shared = [*self._procedures, contract.probe]
         return Offers(
-            procedures={bound.uri: self._procedure(bound) for bound in self._procedures},
-            contract={uri: _fixed(answer) for uri, answer in answers.items()},
+            procedures={bound.uri: self._procedure(bound) for bound in shared},
+            contract=contract.answers(shared),
             topics={bound.uri: self._topic(bound) for bound in self._topics},
-            ping=contract["ping"],
+            checks=checks,
+            ping=uris["ping"],
+            call=uris["call"],
         )
 
     def _procedure(self, bound: Bound) -> Answer:
@@ -148,17 +152,6 @@ class InstanceService(Service):
             return self._dispatch.event(bound, args, kwargs, details)
 
         return take
-
-    def _ping(self) -> dict[str, Any]:
-        return {"status": "OK", "name": self.settings.service, "id": self.name, "version": self._release.version}
-
-    def _info(self) -> dict[str, Any]:
-        shown = ("title", "release", "host", "pid", "since", "procedures")
-        document = self.document()
-        return self._ping() | {name: document[name] for name in shown}
-
-    def _numbers(self) -> dict[str, Any]:
-        return self._ping() | {"in_flight": self._stats.in_flight, "procedures": self._stats.document()}
 
     # --- how it is ----------------------------------------------------------------------------------------------
 
@@ -186,6 +179,9 @@ class InstanceService(Service):
             "stats": self._stats.document(),
         }
 
+    def _ready_elsewhere(self, here: Connection) -> bool:
+        return any(one.state is State.READY for one in self.connections if one is not here)
+
     def _changed(self) -> None:
         state = self.state
         if state is not self._state:
@@ -208,11 +204,3 @@ class _Answer(TwistedProtocol):
         factory: Any = self.factory
         transport.write(json.dumps(factory.document()).encode() + b"\n")
         transport.loseConnection()
-
-
-def _fixed(answer: Callable[[], dict[str, Any]]) -> Answer:
-    def give(args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[Any]":
-        del args, kwargs, details
-        return succeed(answer())
-
-    return give

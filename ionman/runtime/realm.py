@@ -2,7 +2,7 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, fail
@@ -10,9 +10,13 @@ from twisted.internet.defer import Deferred, DeferredList, fail
 from ionman.errors import WampError
 from ionman.runtime import values
 from ionman.runtime.connection import Connection
+from ionman.runtime.dispatch import DRAINED
+from ionman.runtime.lifecycle import State
 from ionman.runtime.session import RouterSession
 
 EVENT = "ionman_event"
+NO_ROUTER = "ionman.error.no_router"
+STARTING = (State.CONNECTING, State.REGISTERING)
 REMEMBERED = 10_000  # events
 
 
@@ -30,26 +34,46 @@ class Realm:
         self._call_timeout = call_timeout
         self._several = several
         self._most = most
+        self._closed = ""
+        self.own: Mapping[str, str] = {}  # own procedures -> this instance's `call`
         self._events: OrderedDict[str, None] = OrderedDict()
 
     def call(self, uri: str, argv: Any) -> "Deferred[Any]":
         """Call `uri` through the first router that we are on, with the configured deadline."""
         if wrong := values.problem(argv, "argument", self._most):
             return fail(WampError("wamp.error.invalid_argument", f"{uri}: {wrong}"))
+        if self._closed:
+            return fail(WampError(DRAINED, f"{uri}: {self._closed}"))
+        if uri in self.own and all(one.state in STARTING for one in self._connections):
+            return self._call_ourselves(uri, argv)
         sessions = self._sessions()
         if not sessions:
-            return fail(WampError("ionman.error.no_router", f"{uri}: no router can be reached now"))
-        return sessions[0].ask(uri, argv, self._call_timeout)
+            return fail(WampError(NO_ROUTER, f"{uri}: no router can be reached now"))
+        return sessions[0].ask(uri, self._call_timeout, argv)
+
+    def _call_ourselves(self, uri: str, argv: Any) -> "Deferred[Any]":
+        """Call what this instance has not registered yet, and another release may have: a verify is about this one."""
+        offerings = [one.offering for one in self._connections if one.offering and one.offering.answers]
+        there = [one.session for one in offerings if one.session in self._sessions()]
+        if not there:
+            return fail(WampError(NO_ROUTER, f"{uri}: this instance is on no router yet"))
+        return there[-1].ask(self.own[uri], self._call_timeout, {"uri": uri, "argv": argv})
 
     def publish(self, topic: str, data: Any) -> "Deferred[None]":
         """Publish on every router that we are on; fires when one has it, fails when none has."""
         if wrong := values.problem(data, "data", self._most):
             return fail(WampError("wamp.error.invalid_argument", f"{topic}: {wrong}"))
+        if self._closed:
+            return fail(WampError(DRAINED, f"{topic}: {self._closed}"))
         extra = {EVENT: secrets.token_hex(8)} if self._several else {}
         told = [session.tell(topic, data, extra) for session in self._sessions()]
         if not told:
-            return fail(WampError("ionman.error.no_router", f"{topic}: no router can be reached now"))
+            return fail(WampError(NO_ROUTER, f"{topic}: no router can be reached now"))
         return DeferredList(told, consumeErrors=True).addCallback(_one_of)
+
+    def close(self, why: str) -> None:
+        """Let nothing out any more: what was cancelled in the middle is to publish no half of its work."""
+        self._closed = why
 
     def seen(self, kwargs: dict[str, Any]) -> bool:
         """Take the id out of an event's keywords; whether it has come before."""

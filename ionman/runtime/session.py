@@ -4,6 +4,7 @@ The boundary to Autobahn's session: nothing else of the runtime knows its types.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from autobahn.twisted.wamp import ApplicationSession
@@ -30,6 +31,7 @@ from ionman.runtime.classes import Details
 from ionman.settings import Settings
 
 Answer = Callable[[tuple[Any, ...], dict[str, Any], Details], "Deferred[Any]"]
+LOST = "wamp.close.transport_lost"
 WELCOME_SECONDS = 20.0  # from HELLO to WELCOME; argon2id and a busy router included
 
 
@@ -53,7 +55,7 @@ def wamp_error(failure: Failure) -> WampError:
     if isinstance(error, ApplicationError):
         return WampError(error.error, " ".join(str(part) for part in error.args))
     if isinstance(error, TransportLost):
-        return WampError("wamp.close.transport_lost", "the connection to the router was lost")
+        return WampError(LOST, "the connection to the router was lost")
     if isinstance(error, SerializationError):
         return WampError("wamp.error.invalid_payload", "the value cannot be sent as CBOR")
     if isinstance(error, Error):
@@ -115,7 +117,7 @@ class RouterSession(ApplicationSession):
         """Pass on that it ended, for a session that was never in."""
         self._stop_waiting()
         super().onDisconnect()
-        self._owner.left(self, *(self._refused if self._refused[0] else ("wamp.close.transport_lost", "")))
+        self._owner.left(self, *(self._refused if self._refused[0] else (LOST, "")))
 
     def onUserError(self, fail: Failure, msg: str) -> None:  # noqa: N802
         """Log nothing here: methods' failures are logged by the dispatch, with their place."""
@@ -126,7 +128,8 @@ class RouterSession(ApplicationSession):
         """Register a procedure; fires with what `withdraw` takes, fails with `WampError`."""
 
         def endpoint(*args: Any, details: CallDetails, **kwargs: Any) -> "Deferred[Any]":
-            return answer(args, kwargs, _call_details(uri, details)).addErrback(_application_error)
+            told = replace(_call_details(uri, details), progress=self._progress(details.progress))
+            return maybeDeferred(answer, args, kwargs, told).addErrback(_application_error)
 
         done = maybeDeferred(self.register, endpoint, uri, RegisterOptions(invoke=policy, details_arg="details"))
         return done.addErrback(_raise_ours)
@@ -145,9 +148,9 @@ class RouterSession(ApplicationSession):
         method = offered.unregister if hasattr(offered, "unregister") else offered.unsubscribe
         return maybeDeferred(method).addErrback(_raise_ours)
 
-    def ask(self, uri: str, argv: Any, seconds: float) -> "Deferred[Any]":
+    def ask(self, uri: str, seconds: float, *args: Any) -> "Deferred[Any]":
         """Call a procedure with a deadline; fires with its JSON value, fails with `WampError`."""
-        called = maybeDeferred(self.call, uri, argv, options=CallOptions())
+        called = maybeDeferred(self.call, uri, *args, options=CallOptions())
         called.addTimeout(seconds, self._clock, lambda result, _: _late(result, uri, seconds))
         return called.addCallbacks(_plain, _raise_ours)
 
@@ -160,6 +163,18 @@ class RouterSession(ApplicationSession):
         """Close the connection without a word."""
         if self._transport is not None and self._transport.isOpen():
             self._transport.abort()
+
+    def _progress(self, send: Callable[[Any], None] | None) -> Callable[[Any], None] | None:
+        """Autobahn's way to send a progressive result, if the caller wants them; it does not look for a connection."""
+        if send is None:
+            return None
+
+        def checked(value: Any) -> None:
+            if self._transport is None:
+                raise WampError(LOST, "the connection to the router was lost")
+            send(value)
+
+        return checked
 
     def _stop_waiting(self) -> None:
         if self._welcome is not None and self._welcome.active():

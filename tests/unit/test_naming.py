@@ -44,11 +44,12 @@ def test_two_claims_name_both_places() -> None:
     assert naming.claimed_twice(claims) == ["app.a.b is claimed by one.py: x and by two.py: z"]
 
 
-def test_an_instance_has_three_procedures_of_its_own() -> None:
+def test_an_instance_has_procedures_of_its_own_and_shares_the_probe() -> None:
     who = naming.Instance("my-demo", "ab12cd34", "1", "Host1.lab")
     assert who.name == "my-demo.ab12cd34.1"
     assert who.contract()["ping"] == "ionman.service.my_demo.host1_lab.ab12cd34.1.ping"
-    assert sorted(who.contract()) == ["info", "ping", "stats"]
+    assert sorted(who.contract()) == ["call", "info", "ping", "stats"]
+    assert who.probe == naming.probe("my-demo") == "ionman.service.my_demo.probe"
 
 
 def test_who_we_are() -> None:
