@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ionman.call import connect
     from ionman.runtime.application import microservice
     from ionman.runtime.classes import procedure, topic
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "microservice", "procedure", "topic"]
+__all__ = ["__version__", "connect", "microservice", "procedure", "topic"]
 
 _LAZY = {
+    "connect": "ionman.call",
     "microservice": "ionman.runtime.application",
     "procedure": "ionman.runtime.classes",
     "topic": "ionman.runtime.classes",
@@ -24,7 +26,8 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        _step_back()
+        if name != "connect":
+            _step_back()
         try:
             return getattr(importlib.import_module(_LAZY[name]), name)
         except KeyboardInterrupt:

@@ -11,15 +11,42 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from ionman.calls.client import Client
 from ionman.calls.login import Account
+from ionman.calls.message import MAX_SENT
 from ionman.calls.reach import Router, open_websocket, parse, trust
 from ionman.calls.session import Session
 from ionman.errors import ConfigurationError, IonmanError, Late, Unavailable, WampError
 
-__all__ = ["DEADLINE", "Account", "Caller", "call"]
+__all__ = ["DEADLINE", "Account", "Caller", "Client", "call", "connect"]
 
 DEADLINE = 30.0  # seconds, for everything from the name's resolution to the answer
 NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
+
+
+def connect(  # noqa: PLR0913 - where, who, what and how long
+    routers: Iterable[str],
+    *,
+    realm: str = "ionman",
+    user: str,
+    password: str = "",
+    key: str = "",
+    ca: Path | str | None = None,
+    deadline: float = DEADLINE,
+    idempotent: Iterable[str] = (),
+    largest: int = MAX_SENT,
+) -> Client:
+    """Join the first of `routers` (`host:port`) that lets `user` in, and return the client for calls and all else.
+
+    `key` is an Ed25519 private key in hex, instead of `password`. `ca` is a PEM file; the system's authorities without
+    one. `deadline` is in seconds, for joining, and for each call that names none. `idempotent` names what may run
+    twice: URIs, or beginnings that end in `.` or `*`; such a call is made again when its answer got lost. `largest` is the
+    routers' max_message_size, in octets.
+
+    Raises `Refused`, `Unavailable`, `ConfigurationError` (ionman.errors).
+    """
+    account = Account(realm, user, password, key)
+    return Client(routers, account, ca=ca, deadline=deadline, idempotent=idempotent, largest=largest)
 
 
 def call(  # noqa: PLR0913 - where, who, what and how long

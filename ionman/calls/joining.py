@@ -1,0 +1,163 @@
+"""Which routers a client is joined to: its home, and others for what nobody takes there. On the loop's thread."""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+
+from ionman.calls.login import Account
+from ionman.calls.opening import Broken, Silent
+from ionman.calls.reach import Router
+from ionman.calls.wamp import Session, join
+from ionman.errors import IonmanError, Refused, Unavailable
+
+LONGEST_PAUSE = 5.0  # s between two rounds over the routers
+STEADY = 5.0  # s that a session has to last before the next loss is taken for a new one
+ATTEMPT = 15.0  # s for one router
+
+
+class Joining:
+    """Keeps `home`, a session on one of `routers`; `changed` is called when one is joined, `lost` when one ends."""
+
+    def __init__(
+        self,
+        routers: Sequence[Router],
+        account: Account,
+        context: ssl.SSLContext,
+        changed: Callable[[], None],
+        lost: Callable[[Session, Unavailable], None],
+    ) -> None:
+        self.routers = routers
+        self.home: Session | None = None
+        self.trouble: IonmanError = Unavailable("no router has been asked yet")
+        self._account = account
+        self._context = context
+        self._changed, self._lost = changed, lost
+        self._others: dict[Router, Session] = {}
+        self._asked: dict[Router, asyncio.Task[None]] = {}
+        self._down: dict[Router, float] = {}  # until when it need not be visited again
+        self._away = asyncio.Event()
+        self._turn = 0
+
+    def session(self, without: Iterable[Router] = ()) -> Session | None:
+        """A session to ask on, at home if possible, but not on one of `without`."""
+        known = [self.home, *self._others.values()] if self._others else [self.home]
+        return next((one for one in known if one and one.joined and one.router not in without), None)
+
+    def sessions(self) -> list[Session]:
+        """All that are joined."""
+        return [one for one in (self.home, *self._others.values()) if one]
+
+    async def first(self, seconds: float) -> None:
+        """Join one router; raises what each said when none lets us in, or `Unavailable` when the time has passed.
+
+        One that does not answer is tried again while there is time; a refusal, of whatever kind, is believed.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        while True:
+            failures: list[IonmanError] = []
+            for number, router in enumerate(self.routers):
+                left = max(0.0, ends - loop.time())
+                try:
+                    self._settle(await self._join(router, left / (len(self.routers) - number)))
+                except (Unavailable, Refused) as error:
+                    failures.append(error)
+                else:
+                    return
+            self.trouble = together(failures)
+            if not any(isinstance(one, Silent | Broken) for one in failures) or ends - loop.time() < 0.5:
+                raise self.trouble
+            await asyncio.sleep(0.1)
+
+    async def keep(self) -> None:
+        """Come back whenever home is lost, for ever."""
+        loop = asyncio.get_running_loop()
+        rounds = 0
+        while True:
+            since = loop.time()
+            await self._away.wait()
+            self._away.clear()
+            rounds = 0 if loop.time() - since > STEADY else rounds + 1
+            while self.home is None:
+                if rounds:
+                    await asyncio.sleep(min(LONGEST_PAUSE, 0.1 * 2**rounds) * random.uniform(0.5, 1.0))  # noqa: S311
+                await self._round()
+                rounds += 1
+
+    def seek(self, without: Iterable[Router]) -> bool:
+        """Whether a router that is not one of `without` may yet be joined; `changed` tells when it is, or is not."""
+        if self.home is None:
+            return True  # somebody is at it
+        now = asyncio.get_running_loop().time()
+        for router in self.routers:
+            if router in without or router == self.home.router or self._down.get(router, 0.0) > now:
+                continue
+            if router not in self._asked:
+                self._asked[router] = asyncio.ensure_future(self._visit(router))
+            return True
+        return False
+
+    async def leave(self, why: Unavailable) -> None:
+        """Leave all."""
+        for task in self._asked.values():
+            task.cancel()
+        await asyncio.gather(*(session.leave(why) for session in self.sessions()))
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    async def _round(self) -> None:
+        """Each router once, beginning after the one that was home last."""
+        if self._others:  # one is joined already
+            self._settle(self._others.pop(next(iter(self._others))))
+            return
+        failures: list[IonmanError] = []
+        for number in range(len(self.routers)):
+            router = self.routers[(self._turn + number) % len(self.routers)]
+            try:
+                self._settle(await self._join(router, ATTEMPT))
+            except (Unavailable, Refused) as error:
+                failures.append(error)
+            else:
+                return
+        self.trouble = together(failures)
+
+    async def _join(self, router: Router, limit: float) -> Session:
+        session = await join(router, self._context, self._account, limit)
+        session.ended = self._over
+        return session
+
+    def _settle(self, session: Session) -> None:
+        self.home = session
+        self._turn = self.routers.index(session.router) + 1
+        self._changed()
+
+    async def _visit(self, router: Router) -> None:
+        try:
+            self._others[router] = await self._join(router, ATTEMPT)
+        except (Unavailable, Refused) as error:
+            self.trouble = error
+            self._down[router] = asyncio.get_running_loop().time() + LONGEST_PAUSE
+        finally:
+            del self._asked[router]
+        self._changed()
+
+    def _over(self, session: Session, why: Unavailable) -> None:
+        self.trouble = why
+        if session is self.home:
+            self.home = None
+            self._away.set()
+        elif self._others.get(session.router) is session:
+            del self._others[session.router]
+        self._lost(session, why)
+
+
+def together(failures: Sequence[IonmanError]) -> IonmanError:
+    """One error for all routers: a refusal first; what each said when none was reached."""
+    for error in failures:
+        if isinstance(error, Refused):
+            return error
+    if len(failures) == 1:
+        return failures[0]
+    said = "".join(f"\n  {error.message}" for error in failures)
+    return Unavailable(f"no router can be reached:{said}", remedy=failures[-1].remedy)
