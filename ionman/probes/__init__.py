@@ -1,0 +1,1 @@
+"""What ionman.probe is made of: the history and what is read from it, and the prober that writes one."""
