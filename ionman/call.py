@@ -40,8 +40,8 @@ def connect(  # noqa: PLR0913 - where, who, what and how long
 
     `key` is an Ed25519 private key in hex, instead of `password`. `ca` is a PEM file; the system's authorities without
     one. `deadline` is in seconds, for joining, and for each call that names none. `idempotent` names what may run
-    twice: URIs, or beginnings that end in `.` or `*`; such a call is made again when its answer got lost. `largest` is the
-    routers' max_message_size, in octets.
+    twice: URIs, or beginnings that end in `.` or `*`; such a call is made again when its answer got lost. `largest` is
+    the routers' max_message_size, in octets.
 
     Raises `Refused`, `Unavailable`, `ConfigurationError` (ionman.errors).
     """

@@ -82,7 +82,7 @@ class Client:
         Raises `Refused`, `WampError` (an error was the answer), `Late`, `Unavailable` (no router, or lost on the way:
         then it may have run), `InputError` for what cannot be sent.
         """
-        return self._wait(self.submit(uri, *args, deadline=deadline, idempotent))
+        return self._wait(self.submit(uri, *args, deadline=deadline, idempotent=idempotent))
 
     def submit(self, uri: str, *args: Any, deadline: float | None = None, idempotent: bool | None = None) -> Reply:
         """Call, and return what the answer will be in: a `concurrent.futures.Future` that also tells its `tries`."""
