@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ionman.call import Caller
+from ionman.call import Client
 from ionman.errors import Unavailable
 
 MOST = 100  # calls
 _STATS = re.compile(r"ionman\.service\.(?P<instance>.+)\.stats")
 
 
-def instances(ops: Caller, service: str) -> dict[str, str]:
+def instances(ops: Client, service: str) -> dict[str, str]:
     """The instances that are registered on the router: `<service>.<host>.<generation>.<n>` -> the URI of its stats."""
     found = {}
     for registration in ops.call("wamp.registration.list")["exact"]:
@@ -22,7 +22,7 @@ def instances(ops: Caller, service: str) -> dict[str, str]:
     return found
 
 
-def counts(ops: Caller, stats: Mapping[str, str], uri: str) -> dict[str, int]:
+def counts(ops: Client, stats: Mapping[str, str], uri: str) -> dict[str, int]:
     """How many calls of `uri` each instance has counted."""
     return {instance: _calls(ops.call(name), uri) for instance, name in stats.items()}
 
@@ -31,7 +31,7 @@ def _calls(stats: dict[str, Any], uri: str) -> int:
     return int(stats["procedures"].get(uri, {}).get("calls", 0))
 
 
-def until_all(client: Caller, ops: Caller, service: str, uri: str, argv: Any) -> tuple[Counter[str], Any]:
+def until_all(client: Client, ops: Client, service: str, uri: str, argv: Any) -> tuple[Counter[str], Any]:
     """Call `uri` until each instance of `service` has answered; returns who answered how often, and the last answer.
 
     Raises `Unavailable` when one has not answered after `MOST` calls.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import certificate
-from ionman.call import Account, Caller
+from ionman.call import Account, Client
 from ionman.demo import answers
 from ionman.demo.playbook import TREE, play
 from ionman.demo.report import Report, Tell, ini
@@ -65,9 +65,9 @@ class Fleet:
         write(lab.directory / "call.ini", alice_ini, mode=0o600)
         report.hints = self._hints(lab, port)
 
-    def _caller(self, lab: Standing, user: str) -> Caller:
+    def _caller(self, lab: Standing, user: str) -> Client:
         password = _secret(lab, user)
-        return Caller([f"localhost:{lab.router_port}"], Account(REALM, user, password), ca=lab.directory / "ca/ca.pem")
+        return Client([f"localhost:{lab.router_port}"], Account(REALM, user, password), ca=lab.directory / "ca/ca.pem")
 
     def _hints(self, lab: Standing, port: int) -> list[str]:
         command = Path(sys.executable).with_name("ionman")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import certificate, control, process
-from ionman.call import Account, Caller
+from ionman.call import Account, Client
 from ionman.demo import answers
 from ionman.demo.playbook import TREE
 from ionman.demo.report import Report, Tell, ini
@@ -212,8 +212,8 @@ class Local:
 
     # --- what it tells ------------------------------------------------------------------------------------------
 
-    def _caller(self, user: str, port: int) -> Caller:
-        return Caller([f"localhost:{port}"], Account(REALM, user, self.secret(user)), ca=self.layout.ca)
+    def _caller(self, user: str, port: int) -> Client:
+        return Client([f"localhost:{port}"], Account(REALM, user, self.secret(user)), ca=self.layout.ca)
 
     def _tell_all(self, report: Report, port: int) -> None:
         report.add("release", [f"{APP} {VERSION}", f"from {TREE / 'examples' / APP}"])

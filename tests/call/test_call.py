@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ionman import certificate, process
-from ionman.call import Account, Caller, call
+from ionman.call import Account, Client, call
 from ionman.errors import ConfigurationError, InputError, Late, Refused, Unavailable, WampError
 from tests.callee import Callee, WampFailure
 from tests.crossbar import Crossbar, free_port
@@ -72,7 +72,7 @@ def test_a_call_is_answered_and_the_caller_disclosed(served: Crossbar) -> None:
 
 
 def test_calls_repeat_in_one_process_and_on_one_session(served: Crossbar) -> None:
-    with Caller([served.address], Account("ionman", "alice", served.users["alice"]), ca=served.ca) as caller:
+    with Client([served.address], Account("ionman", "alice", served.users["alice"]), ca=served.ca) as caller:
         assert [caller.call("app.t.echo", number)["argv"] for number in range(20)] == list(range(20))
 
 
@@ -102,7 +102,7 @@ def test_an_error_answer_carries_its_uri_and_text(served: Crossbar) -> None:
         ({"uri": "app.t echo"}, InputError, "is no URI"),
         ({"routers": ["a..b:1"]}, Unavailable, "not resolved: a part of it is empty"),
         ({"routers": [f"{'a' * 300}:1"]}, Unavailable, "not resolved: a part of it is empty or longer"),
-        ({"argv": "x" * (2 << 20)}, Unavailable, "closed the connection after a message of 2[0-9]+ octets"),
+        ({"argv": "x" * (2 << 20)}, InputError, "2[0-9]+ octets; the router takes 1048576"),
         ({"routers": ["name.invalid:8443"]}, Unavailable, "not resolved"),
     ],
 )

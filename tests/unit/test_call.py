@@ -11,7 +11,7 @@ from nacl.signing import SigningKey
 
 from ionman.calls.login import Account, login
 from ionman.calls.reach import Router, parse
-from ionman.calls.session import failure, value
+from ionman.calls.message import failure, value
 from ionman.errors import ConfigurationError, Refused, WampError
 from ionman.routers.credential import scram
 
