@@ -1,0 +1,143 @@
+"""The lock on one router: one client that registers it, asks who has it, and publishes."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import ionman
+from ionman.calls.client import Client
+from ionman.calls.keeping import Kept
+from ionman.errors import ConfigurationError, IonmanError, Late, Refused, Unavailable, WampError
+from ionman.lock import LOCK, NOBODY, Answer, Owner, owner
+
+REACH = 8.0  # s for a router to let us in; login takes 0.1 s of computing, and a busy machine more
+ASK = 4.0  # s for one question to it, or to the lock's holder by way of it
+EXISTS = "wamp.error.procedure_already_exists"
+GONE = "wamp.error.no_such_procedure"
+
+
+@dataclass(frozen=True)
+class Login:
+    """How the routers are entered."""
+
+    realm: str
+    user: str
+    password: str
+    ca: Path | None = None
+
+    def connect(self, router: str) -> Client:
+        """A client joined to `router`; raises what `ionman.connect` does."""
+        return ionman.connect(
+            [router], realm=self.realm, user=self.user, password=self.password, ca=self.ca, deadline=REACH
+        )
+
+
+class Post:
+    """`attempt` until it is got; the client brings it back when the connection is lost. Threads may share it."""
+
+    def __init__(self, router: str, login: Login, owner: Owner, answer: Callable[[], dict[str, Any]]) -> None:
+        self.router = router
+        self._login = login
+        self._owner = owner
+        self._answer = answer
+        self._client: Client | None = None
+        self._kept: Kept | None = None
+        self._ended = False
+        self._alone = threading.Lock()
+
+    @property
+    def got(self) -> bool:
+        """Whether this router's lock is ours now, as far as is known."""
+        kept = self._kept
+        return kept is not None and kept.number != 0
+
+    def attempt(self) -> Answer:
+        """Register the lock, or find out why it is not: takes `REACH` and twice `ASK` at most."""
+        with self._alone:
+            if self.got:
+                return Answer(self.router, "got")
+            if self._ended:
+                return Answer(self.router, "away", "it is given back")
+            try:
+                return self._again(self._client, self._kept) if self._client and self._kept else self._first()
+            except (Refused, ConfigurationError) as error:
+                return self._without("barred", error)
+            except IonmanError as error:
+                return self._without("away", error)
+
+    def release(self) -> None:
+        """Leave the router: what was registered is free at once."""
+        with self._alone:
+            self._close()
+
+    def end(self) -> None:
+        """Leave for good: an attempt that another thread begins now does nothing."""
+        self._ended = True
+        self.release()
+
+    def publish(self, topic: str, document: dict[str, Any]) -> bool:
+        """Publish, if the lock is held here; whether that went well."""
+        client = self._client
+        if not client or not self.got:
+            return False
+        try:
+            client.publish(topic, document, deadline=ASK)
+        except IonmanError:
+            return False
+        return True
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _first(self) -> Answer:
+        client = self._client or self._connect()
+        try:
+            self._kept = client.register(LOCK, lambda *_: self._answer(), invoke="single")
+        except WampError as error:
+            if error.uri != EXISTS:
+                raise
+            return self._who(client)
+        return Answer(self.router, "got")
+
+    def _again(self, client: Client, kept: Kept) -> Answer:
+        """What became of a registration that was got once: the client makes it again on its next session."""
+        if isinstance(kept.error, WampError) and kept.error.uri == EXISTS:
+            return self._who(client)
+        if isinstance(kept.error, Refused):
+            return Answer(self.router, "barred", kept.error.message)
+        return Answer(self.router, "away", "the connection was lost")
+
+    def _connect(self) -> Client:
+        if self._login.ca and not self._login.ca.exists():  # a first deploy makes it, before any router
+            raise Unavailable(f"the authority {self._login.ca} is not there yet")
+        self._client = self._login.connect(self.router)
+        return self._client
+
+    def _who(self, client: Client) -> Answer:
+        """Who holds it: asked, because the router names no session in its refusal."""
+        try:
+            document = client.call(LOCK, deadline=ASK)
+        except Late:
+            return Answer(self.router, "taken", "its holder does not answer", settled=False)
+        except WampError as error:
+            why = "it is just being given back" if error.uri == GONE else error.message
+            return Answer(self.router, "taken", why, settled=False)
+        by = owner(document)
+        if by.id == self._owner.id:
+            return Answer(self.router, "away", "it still keeps our own connection of before")
+        if by == NOBODY:
+            return Answer(self.router, "taken", "who answers there is no holder of a lock")
+        return Answer(self.router, "taken", by=by, settled=document.get("settled") is not False)
+
+    def _without(self, kind: Literal["away", "barred"], error: IonmanError) -> Answer:
+        if self._kept is None:
+            self._close()
+        return Answer(self.router, kind, error.message.splitlines()[0])
+
+    def _close(self) -> None:
+        client, self._client, self._kept = self._client, None, None
+        if client:
+            with suppress(IonmanError):
+                client.close()
