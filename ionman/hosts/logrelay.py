@@ -5,7 +5,7 @@ call. The relay always reads, hands on what the logger takes, and when more than
 counts them, and says how many as soon as the logger takes lines again. A logger that ends is started again.
 
 Standard library only: it is copied beside the run script and run as ``python3 -IS relay.py LOGGER ARGUMENTS...``.
-Ends with its input, or on SIGTERM (which is how `svc -d` and `svc -x` end it).
+Ends with its input, or on SIGTERM (which is how `svc -d`, `svc -x` and systemd end it) after what waits there.
 """
 
 import os
@@ -149,6 +149,16 @@ def relay(source: int, logger: Logger, backlog: Backlog) -> None:
             backlog.taken(logger.write(backlog.peek()))
 
 
+def rest(source: int, backlog: Backlog) -> None:
+    """Take in what waits at the descriptor `source`: a pipe that somebody holds open has no end."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and select.select([source], [], [], 0)[0]:
+        data = os.read(source, CHUNK)
+        if not data:
+            return
+        backlog.add(data)
+
+
 def flush(logger: Logger, backlog: Backlog) -> None:
     """Hand on what waits, for as long as `PATIENCE` allows."""
     backlog.finish()
@@ -167,6 +177,7 @@ def main(command: Sequence[str]) -> int:
         relay(0, logger, backlog)
     except Ended:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        rest(0, backlog)
     flush(logger, backlog)
     logger.close(PATIENCE)
     return 0

@@ -1,107 +1,77 @@
-"""daemontools: the only module that knows svc, supervise, svscan and multilog.
+"""The one door to what supervises programs on a host: daemontools or systemd, program by program.
 
-A program's folder is made complete under another name and then renamed; a symbolic link in the folder that svscan looks
-at starts it. svscan looks every 5 seconds, svscan(8).
+A program's folder is made complete under another name and then renamed. It says by its files which supervisor the
+program belongs to, so a host may have some of each.
 """
 
 import json
 import re
-import shlex
 import shutil
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from ionman.errors import InputError, Late, NotPossible
+from ionman.errors import InputError, NotPossible
 from ionman.files import folder, write
-from ionman.hosts import logrelay, orphan
+from ionman.hosts import logrelay
 from ionman.hosts.layout import SOCKET_PATH_LIMIT, Layout
-from ionman.process import run
+from ionman.hosts.supervisors import svc, systemd
+from ionman.hosts.supervisors.kind import Supervisor
+from ionman.hosts.supervisors.program import QUICK, Program, Status
 
-QUICK = 10  # s: a program that ends sooner has failed to start
-LONGEST = 30  # s between two starts of a program that fails
-SCAN = 5.0  # s between two looks of svscan
-PRIVATE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - each program gets its own, empty
-EXECUTABLE = frozenset({"run", "log/run", "confine"})
+__all__ = ["DEFAULT", "EXECUTABLE", "NAMES", "Program", "Status"]  # and the functions below
+
+
+DEFAULT = "svc"
+_ALL: dict[str, Supervisor] = {"svc": svc, "systemd": systemd}
+NAMES = tuple(_ALL)
+EXECUTABLE = frozenset({"run", "log/run", "confine", "pace.sh"})
 HALF_MADE = "."  # svscan passes over names with a dot, and so do we
-
-_STATUS = re.compile(r"^(?P<path>.+): (?:(?P<up>up) \(pid (?P<pid>\d+)\)|down) (?P<seconds>\d+) seconds", re.MULTILINE)
-_templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("ionman.hosts"),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701 - shell, not HTML; every value goes through `quote`
-)
-_templates.filters["quote"] = lambda value: shlex.quote(str(value))
+TURN = 0.1  # s between two looks
+RELEASE = 20.0  # s that a supervisor gets to forget a program that is down
 
 
-@dataclass(frozen=True)
-class Program:
-    """What supervise runs: `command` in `directory` as `user`, who may write below `writable` only.
-
-    `about` is kept beside it, for those who ask what it is; `memory` is in MB, `drain_timeout` in seconds.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    directory: Path
-    user: str | None
-    writable: tuple[Path, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    open_files: int = 4096
-    memory: int = 512
-    drain_timeout: int = 30
-    about: Mapping[str, Any] = field(default_factory=dict)
+def check(layout: Layout, supervisor: str) -> None:
+    """Refuse a supervisor that is not known, or that this host cannot have."""
+    if supervisor not in _ALL:
+        raise InputError(f"there is no supervisor {supervisor!r}", remedy=f"there are: {', '.join(NAMES)}")
+    if problem := _ALL[supervisor].problem(layout):
+        raise NotPossible(problem, remedy=f"choose supervisor {DEFAULT}; nothing was changed")
 
 
-@dataclass(frozen=True)
-class Status:
-    """What supervise says: whether it is there, whether its program is up and for how many seconds, its process."""
+def kind(layout: Layout, program: str) -> str:
+    """Which supervisor a program's folder is for."""
+    return next((name for name, one in _ALL.items() if (layout.program(program) / one.MARK).exists()), DEFAULT)
 
-    supervised: bool
-    up: bool = False
-    pid: int = 0
-    seconds: int = 0
+
+def _of(layout: Layout, program: str) -> Supervisor:
+    return _ALL[kind(layout, program)]
+
+
+def _each(layout: Layout, programs: Iterable[str]) -> Iterator[tuple[Supervisor, list[str]]]:
+    """The programs of each supervisor that has any of these."""
+    kinds = {name: kind(layout, name) for name in programs}
+    for name, one in _ALL.items():
+        if own := [program for program in kinds if kinds[program] == name]:
+            yield one, own
+
+
+# --- a program's folder -------------------------------------------------------------------------------------------
 
 
 def files(layout: Layout, program: Program) -> dict[str, str]:
     """The files of the program's folder, all of them: name -> text."""
-    values = {
-        **vars(program),
-        "program": program.name,
-        "writable": (*program.writable, layout.runs / program.name),
-        "run_dir": layout.runs / program.name,
-        "log_dir": layout.logs / program.name,
-        "log_user": layout.log_user,
-        "python": layout.python,
-        "relay": layout.program(program.name) / "log/relay.py",
-        "private": [folder for folder in PRIVATE if not layout.root.is_relative_to(folder)],
-        "quick": QUICK,
-        "longest": LONGEST,
-    }
-    made = {
-        "run": _render("run.j2", values),
-        "log/run": _render("log.j2", values),
+    return {
+        **_ALL[program.supervisor].files(layout, program),
         "log/relay.py": Path(logrelay.__file__).read_text(),
         "about.json": json.dumps(dict(program.about), sort_keys=True) + "\n",
     }
-    if program.user:
-        made["confine"] = _render("confine.j2", values)
-    return made
-
-
-def _render(template: str, values: Mapping[str, Any]) -> str:
-    return _templates.get_template(template).render(values)
 
 
 def install(layout: Layout, program: Program) -> None:
     """Have the program's folder, complete, and its log's; it is not started yet."""
+    check(layout, program.supervisor)
     place = layout.program(program.name)
     if len(str(layout.control(program.name))) > SOCKET_PATH_LIMIT:
         raise InputError(
@@ -119,30 +89,13 @@ def install(layout: Layout, program: Program) -> None:
 
 
 def update(place: Path, texts: Mapping[str, str]) -> None:
-    """Write a program's files into its folder."""
+    """Write a program's files into its folder; they may be for another supervisor than those that are there."""
     folder(place / "log")
     for name, text in texts.items():
         write(place / name, text, mode=0o755 if name in EXECUTABLE else 0o644)
-
-
-def enable(layout: Layout, program: str) -> None:
-    """Let svscan start it, now and after each boot."""
-    link = layout.scanned / program
-    folder(layout.scanned)
-    if not link.is_symlink():
-        link.symlink_to(layout.program(program))
-
-
-def up(layout: Layout, programs: Iterable[str]) -> None:
-    """Start what is down, also what `svc -d` has told to stay so; what is up is left alone."""
-    places = [layout.program(program) for program in programs]
-    if places:
-        run(["svc", "-u", *places])
-
-
-def enabled(layout: Layout, program: str) -> bool:
-    """Whether svscan starts it."""
-    return (layout.scanned / program).is_symlink()
+    for one in _ALL.values():
+        if one.MARK not in texts and (place / one.MARK).exists():
+            (place / one.MARK).unlink()
 
 
 def installed(layout: Layout) -> list[str]:
@@ -152,47 +105,21 @@ def installed(layout: Layout) -> list[str]:
     return sorted(path.name for path in layout.programs.iterdir() if not path.name.startswith(HALF_MADE))
 
 
-def sweep(layout: Layout) -> None:
-    """Remove folders that were left half made or half removed, and links that lead nowhere."""
-    for place in (layout.programs, layout.scanned):
-        for path in place.iterdir() if place.is_dir() else ():
-            if place == layout.programs and path.name.startswith(HALF_MADE):
-                shutil.rmtree(path)
-            elif path.is_symlink() and path.readlink().parent == layout.programs and not path.exists():
-                path.unlink()
-
-
-def status(layout: Layout, programs: Iterable[str]) -> dict[str, Status]:
-    """What supervise says of each."""
-    names = list(programs)
-    if not names:
-        return {}
-    answer = run(["svstat", *(layout.program(name) for name in names)], check=False).stdout
-    found = {Path(match["path"]).name: match for match in _STATUS.finditer(answer)}
-    return {name: _status(found.get(name)) for name in names}
-
-
-def _status(match: re.Match[str] | None) -> Status:
-    if match is None:
-        return Status(supervised=False)
-    return Status(True, match["up"] is not None, int(match["pid"] or 0), int(match["seconds"]))
+def about(layout: Layout, program: str) -> dict[str, Any]:
+    """What was noted of it when it was installed."""
+    path = layout.program(program) / "about.json"
+    answer: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return answer
 
 
 def failures(layout: Layout, program: str) -> int:
-    """How many times in a row it ended soon after its start; the run script counts. 0 once it has kept up."""
+    """How many times in a row it ended soon after its start, as counted before each start. 0 once it has kept up."""
     pace = layout.program(program) / "pace"
     words = pace.read_text().split() if pace.exists() else []
     if not words:
         return 0
     ran = time.clock_gettime(time.CLOCK_BOOTTIME) - int(words[1])
     return 0 if ran > QUICK else int(words[0])
-
-
-def about(layout: Layout, program: str) -> dict[str, Any]:
-    """What was noted of it when it was installed."""
-    path = layout.program(program) / "about.json"
-    answer: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return answer
 
 
 def log_tail(layout: Layout, program: str, lines: int = 8) -> list[str]:
@@ -204,75 +131,105 @@ def log_tail(layout: Layout, program: str, lines: int = 8) -> list[str]:
     return [re.sub(r"^@[0-9a-f]{24} ", "", line) for line in text]
 
 
-def await_supervised(layout: Layout, programs: Iterable[str], timeout: float = 4 * SCAN) -> None:
-    """Wait until svscan has started a supervise for each."""
+def sweep(layout: Layout) -> None:
+    """Remove folders that were left half made or half removed, and what supervisors have of them."""
+    for path in layout.programs.iterdir() if layout.programs.is_dir() else ():
+        if path.name.startswith(HALF_MADE):
+            shutil.rmtree(path)
+    for one in _ALL.values():
+        one.sweep(layout)
+
+
+# --- a program ----------------------------------------------------------------------------------------------------
+
+
+def enable(layout: Layout, program: str) -> None:
+    """Let its supervisor start it, now and after each boot; and no other one."""
+    own = _of(layout, program)
+    for other in _ALL.values():
+        if other is not own and other.has(layout, program):
+            patience = {program: float(about(layout, program).get("drain_timeout", 30))}
+            other.stop(layout, patience)
+            _await_end(layout, [(other, patience)])
+            other.release(layout, [program], RELEASE)
+    own.enable(layout, program)
+
+
+def enabled(layout: Layout, program: str) -> bool:
+    """Whether its supervisor starts it."""
+    return _of(layout, program).enabled(layout, program)
+
+
+def up(layout: Layout, programs: Iterable[str]) -> None:
+    """Start what is down, also what was told to stay so; what is up is left alone."""
+    for one, own in _each(layout, programs):
+        one.up(layout, own)
+
+
+def status(layout: Layout, programs: Iterable[str]) -> dict[str, Status]:
+    """What the supervisors say of each."""
     names = list(programs)
-    deadline = time.monotonic() + timeout
-    while missing := [name for name, one in status(layout, names).items() if not one.supervised]:
-        if time.monotonic() > deadline:
-            raise NotPossible(
-                f"svscan has not started {', '.join(missing)} within {timeout:g} s",
-                remedy=f"is svscan running on {layout.scanned}? On a host: systemctl start daemontools-run",
-            )
-        time.sleep(0.2)
+    found = {name: row for one, own in _each(layout, names) for name, row in one.status(layout, own).items()}
+    return {name: found[name] for name in names}
+
+
+def await_supervised(layout: Layout, programs: Iterable[str], timeout: float = 4 * svc.SCAN) -> None:
+    """Wait until each has its supervisor."""
+    for one, own in _each(layout, programs):
+        one.await_supervised(layout, own, timeout)
 
 
 def restart(layout: Layout, program: str, old: int, timeout: float) -> None:
     """Have another process than `old`: ask it to end, and force it after `timeout` s."""
     (layout.program(program) / "pace").unlink(missing_ok=True)
-    run(["svc", "-tu", layout.program(program)])
+    _of(layout, program).restart(layout, program)
     deadline = time.monotonic() + timeout
     while status(layout, [program])[program].pid == old:
         if time.monotonic() > deadline:
             kill(layout, program)
             deadline += timeout
-        time.sleep(0.1)
+        time.sleep(TURN)
 
 
 def kill(layout: Layout, program: str) -> None:
     """End it at once."""
-    run(["svc", "-k", layout.program(program)])
+    _of(layout, program).kill(layout, program)
+
+
+def normal_priority(layout: Layout, program: str) -> None:
+    """Give it its full share of the processors: it was `gentle`, and has become ready."""
+    _of(layout, program).normal_priority(layout, program)
 
 
 def drain(layout: Layout, programs: Mapping[str, float]) -> list[str]:
     """Ask each to end and to stay down, wait its time (s), then end it by force; those that had to be forced."""
-    for name in programs:
-        (layout.scanned / name).unlink(missing_ok=True)
-    alive = [name for name, one in status(layout, programs).items() if one.supervised]
-    for name in set(programs) - set(alive):
-        orphan.end(layout.program(name), programs[name])
-    if alive:
-        run(["svc", "-d", *(layout.program(name) for name in alive)])
+    sorts = [(one, {name: programs[name] for name in own}) for one, own in _each(layout, programs)]
+    for one, own in sorts:
+        one.stop(layout, own)
+    return _await_end(layout, sorts)
+
+
+def _await_end(layout: Layout, sorts: list[tuple[Supervisor, dict[str, float]]]) -> list[str]:
+    """Wait until programs that were told to end have done so, each its time (s); those that had to be forced."""
     start = time.monotonic()
     forced: list[str] = []
-    while up := [name for name, one in status(layout, alive).items() if one.up]:
-        for name in up:
-            if name not in forced and time.monotonic() - start > programs[name]:
+    while up := [(one, own, name) for one, own in sorts for name, row in one.status(layout, own).items() if row.up]:
+        for one, own, name in up:
+            if name not in forced and time.monotonic() - start > own[name]:
                 forced.append(name)
-                kill(layout, name)
-        time.sleep(0.1)
+                one.kill(layout, name)
+        time.sleep(TURN)
     return forced
 
 
-def remove(layout: Layout, programs: Iterable[str], timeout: float = 20.0) -> None:
-    """End the supervisors of programs that are down, and remove their folders; the logs stay."""
+def remove(layout: Layout, programs: Iterable[str], timeout: float = RELEASE) -> None:
+    """Have the supervisors forget programs that are down, and remove their folders; the logs stay."""
     names = [name for name in programs if layout.program(name).exists()]
-    places = [place for name in names for place in (layout.program(name), layout.program(name) / "log")]
-    alive = [place for place in places if _supervised(place)]
-    if alive:
-        run(["svc", "-dx", *alive])
-    deadline = time.monotonic() + timeout
-    while alive := [place for place in alive if _supervised(place)]:
-        if time.monotonic() > deadline:
-            raise Late(f"supervise did not end for {alive[0]}", remedy=f"look at it: svstat {alive[0]}")
-        time.sleep(0.1)
+    for one, own in _each(layout, names):
+        one.release(layout, own, timeout)
     for name in names:
         half = layout.programs / f"{HALF_MADE}{name}.gone"
         if half.exists():
             shutil.rmtree(half)
         layout.program(name).rename(half)
         shutil.rmtree(half)
-
-
-def _supervised(place: Path) -> bool:
-    return run(["svok", place], check=False).returncode == 0

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ionman.hosts import supervisor
 from ionman.hosts.converge import converge
 from ionman.hosts.layout import Layout
 from ionman.hosts.state import read
+from ionman.hosts.supervisors import svc
 from ionman.process import run
 
 EDGES = (
@@ -21,7 +21,7 @@ EDGES = (
     (Path, "unlink"),
     (Path, "rmdir"),
     (shutil, "rmtree"),
-    (supervisor, "run"),
+    (svc, "run"),
 )
 
 
