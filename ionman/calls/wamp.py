@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import cbor2
 
@@ -33,6 +33,8 @@ class Lost(Unavailable):
 
 class Session:
     """A joined session. `heard` gets invocations and events, `ended` is called once when it is over."""
+
+    strays: ClassVar[int] = 0  # answers to what is not asked (any more), on all sessions: there should be none
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -88,9 +90,13 @@ class Session:
         if kind in wamp.ANSWERS:
             if then := self._requests.pop(message[1], None):
                 then(message)
+            else:
+                Session.strays += 1
         elif kind == wamp.ERROR:
             if then := self._requests.pop(message[2], None):
                 then(wamp.failure(message[4], message[5:]))
+            else:
+                Session.strays += 1
         elif kind in (wamp.INVOCATION, wamp.EVENT):
             self.heard(self, message)
         elif kind in (wamp.GOODBYE, wamp.ABORT):

@@ -6,7 +6,8 @@
      "answer": {"status": "OK", "n": "{n}"}}
     {"mark": "rolling", "at": 5.0}
     {"callees": 4, "at": 6.31}
-    {"n": 17, "sent": 0.08, "took": 2.1, "answers": 1, "tries": 1, "answer": {...}, "error": "", "late": 0.1, "caller": 0}
+    {"n": 17, "sent": 0.08, "took": 2.1, "answers": 1, "tries": 1, "answer": {...}, "error": "", "late": 0.1,
+     "caller": 0}
     {"mark": "after", "at": 21.7, "status": 0}
     {"ended": 26.8, "sent": 5360, "strays": 0}
 
@@ -129,7 +130,9 @@ def read(text: Iterable[str]) -> History:
         raise InputError(
             cut or "the history has no first line", remedy="a history is what `ionman probe --history FILE` wrote"
         )
-    return History(reader.header, reader.marks, reader.replies, reader.callees, reader.ended, reader.sent, reader.strays)
+    return History(
+        reader.header, reader.marks, reader.replies, reader.callees, reader.ended, reader.sent, reader.strays
+    )
 
 
 class _Reader:
