@@ -20,6 +20,7 @@ from ionman.runtime import place
 from ionman.runtime.instance import InstanceService
 from ionman.runtime.launch import STOPS, stop_early
 from ionman.runtime.lifecycle import State
+from ionman.runtime.notify import Notify
 
 if TYPE_CHECKING:
     from ionman.runtime.application import microservice
@@ -79,6 +80,7 @@ class _Process(Service):
         self.environ = environ
         self._notify = int(environ.get("IONMAN_NOTIFY") or -1)
         os.environ.pop("IONMAN_NOTIFY", None)
+        self._supervisor = Notify(os.environ)
 
     def privilegedStartService(self) -> None:  # noqa: N802
         """twistd has forked by now, if it does: the process id and the standard output are what they will be."""
@@ -113,8 +115,9 @@ class _Process(Service):
     def _stopping(self) -> bool:
         return not self.instance.running
 
-    def told(self, state: State) -> None:
-        """Tell who waits for a start in the background that it has succeeded."""
+    def told(self, state: State, message: str) -> None:
+        """Tell the supervisor how it is, and who waits for a start in the background that it has succeeded."""
+        self._supervisor.told(state, message)
         if state is State.READY:
             self._report({"status": 0, "message": f"ready as {self.instance.name}, process {os.getpid()}"})
 

@@ -141,7 +141,13 @@ class Dispatch:
 
     def _work(self, bound: Bound, args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[Any]":
         """Run the method. The outer Deferred always ends in time, whatever the inner one does when it is cancelled."""
-        answer: Deferred[Any] = Deferred(lambda _: inner.cancel())
+
+        def cancel(cancelled: "Deferred[Any]") -> None:
+            # The answer first: what the method makes of being cancelled is no answer any more.
+            cancelled.errback(CancelledError())
+            inner.cancel()
+
+        answer: Deferred[Any] = Deferred(cancel)
         inner: Deferred[Any] = maybeDeferred(argument, args, kwargs)
         self._running.add(answer)
         self.stats.in_flight = len(self._running)

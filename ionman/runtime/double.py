@@ -1,7 +1,7 @@
 """The realm without a router that `ionman.testing` shows: calls go to the service's own methods or to stubs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +63,30 @@ class Service:
         """The topics that the service subscribes to."""
         return sorted(self._topics)
 
-    def call(self, uri: str, argv: Any = None, *, user: User | str | None = None) -> Any:
-        """Call a method as `user` (None: nobody that the router knows) and return its answer; raises `WampError`."""
-        return _result(self._call(uri, {} if argv is None else argv, _user(user)))
+    def call(
+        self,
+        uri: str,
+        argv: Any = None,
+        *,
+        user: User | str | None = None,
+        progress: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """Call a method as `user` (None: nobody that the router knows) and return its answer; raises `WampError`.
+
+        `progress` takes each progressive result, as from a caller that asks for them.
+        """
+        return _result(self._call(uri, {} if argv is None else argv, _user(user), progress))
 
     def event(self, topic: str, data: Any = None, *, user: User | str | None = None) -> None:
         """Hand the service an event, published by `user`."""
         bound = self._known(self._topics, topic, "wamp.error.no_such_subscription")
         _result(self._dispatch.event(bound, ({} if data is None else data,), {}, _details(topic, _user(user))))
 
-    def _call(self, uri: str, argv: Any, user: User | None) -> "Deferred[Any]":
+    def _call(
+        self, uri: str, argv: Any, user: User | None, progress: Callable[[Any], None] | None = None
+    ) -> "Deferred[Any]":
         bound = self._known(self._procedures, uri, NO_SUCH)
-        return self._dispatch.call(bound, (argv,), {}, _details(uri, user))
+        return self._dispatch.call(bound, (argv,), {}, replace(_details(uri, user), progress=progress))
 
     def _known(self, table: Mapping[str, Bound], uri: str, error: str) -> Bound:
         if uri not in table:

@@ -1,6 +1,5 @@
 """One running instance: the Twisted service that holds its connections, answers its contract, and drains."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,8 +7,6 @@ from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.protocol import Factory
-from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 
 from ionman.errors import IonmanError
@@ -19,9 +16,11 @@ from ionman.runtime.classes import Details
 from ionman.runtime.connection import Connection, Hooks
 from ionman.runtime.contract import Contract
 from ionman.runtime.dispatch import Dispatch
+from ionman.runtime.door import Door
 from ionman.runtime.lifecycle import State, overall
 from ionman.runtime.modules import Bound, Catalogue, bind
 from ionman.runtime.offering import Offers
+from ionman.runtime.others import others
 from ionman.runtime.place import Release
 from ionman.runtime.realm import Realm
 from ionman.runtime.session import Answer
@@ -37,8 +36,8 @@ class Process(Protocol):
     clock: Any
     environ: Mapping[str, str]
 
-    def told(self, state: State) -> None:
-        """The instance has come to another state."""
+    def told(self, state: State, message: str) -> None:
+        """The instance may have come to another state, or has another message."""
 
     def end(self, error: IonmanError) -> None:
         """The start cannot succeed; called once."""
@@ -71,6 +70,7 @@ class InstanceService(Service):
         self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1, most=most)
         self._procedures, self._topics = bind(found, settings.public(), self.realm)
         uris = [bound.uri for bound in self._procedures]
+        self._questions = {"others": lambda: others(self.connections, uris)}
         self.realm.own = dict.fromkeys(uris, who.uri("call"))
         self._stats = Stats.of([*uris, who.probe])
         self._dispatch = Dispatch(self._stats, settings.call_timeout, process.clock, log, most)
@@ -99,10 +99,7 @@ class InstanceService(Service):
 
     def listen(self, path: str) -> None:
         """Answer on the control socket at `path`."""
-        factory: Any = Factory.forProtocol(_Answer)
-        factory.noisy = False
-        factory.document = self.document
-        self._port = self._clock.listenUNIX(path, factory, mode=0o600)
+        self._port = self._clock.listenUNIX(path, Door(self.document, self._questions, self._clock), mode=0o600)
 
     def hurry(self, why: str) -> None:
         """End what is in flight now, and let nothing out that it does afterwards."""
@@ -160,6 +157,11 @@ class InstanceService(Service):
         """The state over all routers."""
         return overall(connection.state for connection in self.connections)
 
+    @property
+    def message(self) -> str:
+        """What is in the way of being ready."""
+        return self._message or "; ".join(one.error for one in self.connections if one.error)
+
     def document(self) -> dict[str, Any]:
         """What the control socket says (see `ionman.control`)."""
         return {
@@ -172,7 +174,8 @@ class InstanceService(Service):
             "pid": os.getpid(),
             "since": self._since.isoformat(timespec="seconds"),
             "state": str(self.state),
-            "message": self._message or "; ".join(one.error for one in self.connections if one.error),
+            "message": self.message,
+            "answers": sorted(self._questions),
             "routers": {str(one.router): {"state": str(one.state), "error": one.error} for one in self.connections},
             "procedures": [bound.uri for bound in self._procedures],
             "in_flight": self._stats.in_flight,
@@ -188,19 +191,9 @@ class InstanceService(Service):
             self._state = state
             if state is State.READY:
                 log.info("ready: {count} procedures on every router", count=len(self._procedures))
-            self._process.told(state)
+        self._process.told(state, self.message)
 
     def _fatal(self, error: IonmanError) -> None:
         if not self._message:
             self._message = error.message
             self._process.end(error)
-
-
-class _Answer(TwistedProtocol):
-    """Writes the document and closes."""
-
-    def connectionMade(self) -> None:  # noqa: N802
-        transport: Any = self.transport
-        factory: Any = self.factory
-        transport.write(json.dumps(factory.document()).encode() + b"\n")
-        transport.loseConnection()

@@ -16,7 +16,8 @@ AUTHENTICATION = (
     "wamp.error.no_matching_auth_method",
     "wamp.error.no_such_role",
 )
-AUTHORISATION = ("wamp.error.not_authorized", "wamp.error.authorization_failed", "wamp.error.authorization_denied")
+# Not wamp.error.authorization_failed: it means that the router could not find out, which may pass.
+AUTHORISATION = ("wamp.error.not_authorized", "wamp.error.authorization_denied")
 OTHER_POLICY = "wamp.error.procedure_exists_with_different_invocation_policy"
 TAKEN = "wamp.error.procedure_already_exists"
 

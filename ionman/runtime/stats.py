@@ -1,8 +1,13 @@
 """What an instance remembers of its calls: for each procedure the number, errors, last error and latency."""
 
+import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+STEP = 1.05  # latencies are counted in steps of 5 %, so that any number of calls takes a few hundred numbers
+LEAST_MS = 0.001
 
 
 @dataclass
@@ -14,6 +19,7 @@ class Tally:
     last_error: str = ""
     total_ms: float = 0.0
     max_ms: float = 0.0
+    steps: Counter[int] = field(default_factory=Counter)
 
     def add(self, seconds: float, error: str) -> None:
         """Count one call that took `seconds` and ended with `error` (an error's URI and message, or empty)."""
@@ -21,6 +27,7 @@ class Tally:
         self.calls += 1
         self.total_ms += milliseconds
         self.max_ms = max(self.max_ms, milliseconds)
+        self.steps[math.ceil(math.log(max(milliseconds, LEAST_MS), STEP))] += 1
         if error:
             self.errors += 1
             self.last_error = error
@@ -28,8 +35,23 @@ class Tally:
     def document(self) -> dict[str, Any]:
         """The numbers as they are shown."""
         mean = self.total_ms / self.calls if self.calls else 0.0
-        latency = {"mean": round(mean, 3), "max": round(self.max_ms, 3)}
-        return {"calls": self.calls, "errors": self.errors, "last_error": self.last_error, "latency_ms": latency}
+        shares = {"p50": self._share(0.5), "p99": self._share(0.99)}
+        return {
+            "calls": self.calls,
+            "errors": self.errors,
+            "last_error": self.last_error,
+            "total_ms": round(self.total_ms, 3),
+            "latency_ms": {"mean": round(mean, 3), "max": round(self.max_ms, 3)} | shares,
+        }
+
+    def _share(self, share: float) -> float:
+        """Milliseconds within which that share of the calls ended; up to 5 % more than it was."""
+        wanted, seen = share * self.calls, 0
+        for step in sorted(self.steps):
+            seen += self.steps[step]
+            if seen >= wanted:
+                return round(min(STEP**step, self.max_ms), 3)
+        return 0.0
 
 
 @dataclass

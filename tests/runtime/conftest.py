@@ -18,6 +18,14 @@ def author(tmp_path: Path, router: Crossbar) -> Iterator[Author]:
 
 
 @pytest.fixture
+def other(tmp_path: Path, router: Crossbar) -> Iterator[Author]:
+    """Another one who writes for the shared router, beside `author`."""
+    one = Author(tmp_path / "other", router, name="other").configure()
+    yield one
+    one.close()
+
+
+@pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Author]:
     """One without a router: port 9 is where nothing listens."""
     one = Author(tmp_path, None).configure(host="127.0.0.1", port=9)

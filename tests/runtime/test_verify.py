@@ -118,7 +118,8 @@ def test_probe_is_shared_and_call_reaches_one_instance(author: Author) -> None:
         call = f"ionman.service.demo.{host}.ab12cd34.2.call"
         for _ in range(4):
             assert ops.call(call, {"uri": "app.demo.sum", "argv": {"numbers": [5]}}) == {"status": "OK", "sum": 5}
-        for argv in ({"uri": "app.other.one"}, {"uri": 1}, [], {"uri": "app.demo.sum", "more": 1}):
+        wrong: list[Any] = [{"uri": "app.other.one"}, {"uri": 1}, [], {"uri": "app.demo.sum", "more": 1}]
+        for argv in wrong:
             with pytest.raises(WampError, match=r"no_such_procedure|invalid_argument"):
                 ops.call(call, argv)
         with pytest.raises(WampError, match="the probe is sent"):

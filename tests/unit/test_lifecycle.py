@@ -64,8 +64,20 @@ def test_numbers() -> None:
         "calls": 2,
         "errors": 1,
         "last_error": "ionman.error.handler: x",
-        "latency_ms": {"mean": 20.0, "max": 30.0},
+        "total_ms": 40.0,
+        "latency_ms": {"mean": 20.0, "max": 30.0, "p50": pytest.approx(10.0, rel=0.05), "p99": 30.0},
     }
+
+
+def test_shares_of_many_calls() -> None:
+    stats = Stats.of(["app.a.b"])
+    assert stats.document()["app.a.b"]["latency_ms"] == {"mean": 0.0, "max": 0.0, "p50": 0.0, "p99": 0.0}
+    for milliseconds in range(1, 1001):
+        stats.add("app.a.b", milliseconds / 1000)
+    latency = stats.document()["app.a.b"]["latency_ms"]
+    assert latency["p50"] == pytest.approx(500, rel=0.05)
+    assert latency["p99"] == pytest.approx(990, rel=0.05)
+    assert len(stats.procedures["app.a.b"].steps) < 200
 
 
 @pytest.mark.parametrize("value", [None, True, 0, -1, 1.5, "ü", [], {}, {"a": [{"b": (1, 2)}]}, 2**63, -(2**63)])

@@ -34,6 +34,15 @@ class Registrations(RegistrationsClass):
     async def app_demo_never(self, argv, details):
         from twisted.internet.defer import Deferred
         await Deferred()
+    async def app_demo_steps(self, argv, details):
+        for step in range(argv["steps"] if details.progress else 0):
+            details.progress({"step": step})
+        HEARD.append(details.progress)
+        return self.ok()
+    def app_demo_after(self, argv, details):
+        HEARD[-1](1)
+    def app_demo_bytes(self, argv, details):
+        details.progress(b"")
     def app_demo_loop(self, argv, details):
         while True:
             pass
@@ -81,6 +90,19 @@ def test_errors_are_those_of_a_running_service(service: Service, uri: str, error
 def test_what_is_not_json_is_refused(service: Service) -> None:
     with pytest.raises(WampError, match=r"wamp\.error\.invalid_argument"):
         service.call("app.demo.who", {"a": b"x"})
+
+
+def test_progressive_results(service: Service) -> None:
+    seen: list[object] = []
+    assert service.call("app.demo.steps", {"steps": 3}, progress=seen.append) == {"status": "OK"}
+    assert seen == [{"step": 0}, {"step": 1}, {"step": 2}]
+    # Nothing goes out for a call that is over: a router would not know what it belongs to.
+    with pytest.raises(WampError, match=r"ionman\.error\.handler|this call is over"):
+        service.call("app.demo.after")
+    with pytest.raises(WampError, match="progress is of type bytes"):
+        service.call("app.demo.bytes", progress=seen.append)
+    assert len(seen) == 3
+    assert service.call("app.demo.steps", {"steps": 3}) == {"status": "OK"}
 
 
 def test_declare(service: Service, tmp_path: Path) -> None:
