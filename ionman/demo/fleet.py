@@ -11,12 +11,12 @@ from typing import Any
 from ionman import certificate
 from ionman.call import Account, Client
 from ionman.demo import answers
-from ionman.demo.playbook import TREE, play
 from ionman.demo.report import Report, Tell, ini
 from ionman.errors import CommandFailed
 from ionman.files import write
 from ionman.lab import lifecycle, place
 from ionman.lab.hosts import Standing
+from ionman.plays.playbook import TREE, play
 
 APP, VERSION, REALM = "demo", "1.0.0", "ionman"
 URI, ARGV = "app.demo.method1", {"dummy": "none required"}

@@ -19,7 +19,6 @@ from typing import Any
 from ionman import certificate, control, process
 from ionman.call import Account, Client
 from ionman.demo import answers
-from ionman.demo.playbook import TREE
 from ionman.demo.report import Report, Tell, ini
 from ionman.errors import CommandFailed, NotPossible
 from ionman.files import folder, write
@@ -27,6 +26,7 @@ from ionman.hosts import supervisor
 from ionman.hosts.converge import converge
 from ionman.hosts.layout import Layout
 from ionman.hosts.state import read
+from ionman.plays.playbook import TREE
 
 APP, VERSION, CROSSBAR, REALM = "demo", "1.0.0", "26.10.1", "ionman"
 URI, ARGV = "app.demo.method1", {"dummy": "none required"}

@@ -1,4 +1,4 @@
-"""Hands a host its desired state: a thin way to `ionman host apply`, which decides and does."""
+"""Hands a host its desired state: a thin way to the host's own command, which decides and does."""
 
 DOCUMENTATION = """
 module: ionman_apply
@@ -8,6 +8,18 @@ description:
   - Services of the inventory are handed in as they are; what only the router needs of them is left out for the host,
     and the other way round. What a service may register is read from its package's control fields.
 options:
+  what:
+    description: C(apply) the state; C(rollback) the C(service) to its last good generation; C(scale) the C(service) to
+      so many C(instances) and change nothing else that runs; undo C(changes) of an earlier apply (C(back)).
+    type: str
+    choices: [apply, rollback, scale, back]
+    default: apply
+  look: {description: Only say what would be done and what runs, type: bool, default: false}
+  service: {description: The service to roll back or to scale, type: str}
+  instances: {description: How many instances the service gets on this host, type: int, default: 0}
+  changes: {description: "What an apply answered as C(services), to be undone", type: list, elements: dict}
+  deploy: {description: "For the host's record: C(id), C(who) and C(what)", type: dict}
+  allow_gap: {description: The last instances of a service may go, type: bool, default: false}
   state:
     description: The desired state as JSON, with the sections C(services) and C(router). A string, so that Ansible hides
       it as a whole and not each word of it in the plan.
@@ -23,15 +35,14 @@ options:
 
 import json
 import os
+import re
+from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.ionman_services import Mixed, back, narrowed, recorded
 
-FOR_ROUTER = (
-    "calls",
-    "procedures",
-    "topics",
-    "public_key",
-)  # keys of a service of the inventory that hosts do not need
+# Keys of a service of the inventory that hosts do not need: the router's, and what was made of it before (total).
+FOR_ROUTER = ("calls", "procedures", "topics", "public_key", "total")
 
 
 class Unknown(Exception):  # noqa: N818 - says what it is
@@ -42,6 +53,13 @@ def main():
     """Prepare the state, hand it over, and tell what was answered."""
     module = AnsibleModule(
         argument_spec={
+            "what": {"type": "str", "choices": ["apply", "rollback", "scale", "back"], "default": "apply"},
+            "look": {"type": "bool", "default": False},
+            "service": {"type": "str", "default": ""},
+            "instances": {"type": "int", "default": 0},
+            "changes": {"type": "list", "elements": "dict", "default": []},
+            "deploy": {"type": "dict", "default": {}},
+            "allow_gap": {"type": "bool", "default": False},
             "state": {"type": "json", "required": True, "no_log": True},
             "routers": {"type": "list", "elements": "str", "default": []},
             "ca": {"type": "str", "default": ""},
@@ -55,7 +73,24 @@ def main():
     command = module.params["command"]
     if not os.access(command, os.X_OK):
         later(module, f"{command} is not on this host yet")
+    state = prepared(module)
+    host = Command(module, command)
+    if module.params["what"] == "rollback":
+        answer = host.rollback(module.params["service"])
+    elif module.params["what"] == "back":
+        answer = put_back(module, host, state)
+    elif module.params["what"] == "scale":
+        answer = scale(module, host, state)
+    else:
+        answer = host.apply(state)
+    module.exit_json(**told(module, host, answer))
+
+
+def prepared(module):
+    """The state as the host's command takes it."""
     state = json.loads(module.params["state"])
+    if module.params["deploy"]:
+        state["deploy"] = module.params["deploy"]
     if "services" in state:
         state["services"] = [for_host(service, module.params) for service in state["services"]]
     if "router" in state:
@@ -63,17 +98,54 @@ def main():
             state["router"]["services"] = [for_router(module, one) for one in state["router"].get("services", [])]
         except Unknown as error:
             later(module, f"the package {error} is not in this host's apt sources yet")
-    answer = apply(module, command, state)
+    return state
+
+
+def told(module, host, answer):
+    """The module's result: what was done or would be, the change of each service, and what runs."""
     plan = answer["plan"]
-    module.exit_json(
-        changed=answer["changed"],
-        msg=message(answer),
-        plan=plan,
-        running=answer.get("running", []),
-        diff=[{"prepared": "\n".join(plan) + "\n"}] + [difference(one) for one in answer["diff"]]
+    return {
+        "changed": answer["changed"],
+        "msg": message(answer),
+        "plan": plan,
+        "services": answer.get("services", []),
+        "running": host.status() if module.params["look"] else answer.get("running", []),
+        "diff": [{"prepared": "\n".join(plan) + "\n"}] + [difference(one) for one in answer["diff"]]
         if answer["changed"]
         else [],
-    )
+    }
+
+
+def scale(module, host, state):
+    """Another number of instances of one service; what else runs stays as it is, whatever the inventory says now."""
+    numbers = {module.params["service"]: module.params["instances"]}
+    return host.apply(only(module, state, host.status(), numbers))
+
+
+def put_back(module, host, state):
+    """Undo the changes: another generation by the host's rollback, a number of instances by an apply."""
+    rolled, numbers = back(module.params["changes"], host.status())
+    answers = [host.rollback(name) for name in rolled]
+    if numbers:
+        answers.append(host.apply(only(module, state, host.status(), numbers)))
+    return {
+        "changed": any(answer["changed"] for answer in answers),
+        "plan": [step for answer in answers for step in answer["plan"]],
+        "diff": [],
+        "services": [one for answer in answers for one in answer.get("services", [])],
+        "running": host.status(),
+    }
+
+
+def only(module, state, rows, numbers):
+    """The state in which nothing but these numbers of instances differs from what runs."""
+    record = partial(recorded, f"{module.params['root'].rstrip('/')}/var/lib/ionman/record")
+    try:
+        services = narrowed(state["services"], rows, record, numbers)
+    except Mixed as error:
+        module.fail_json(msg=f"{error}: a deploy was interrupted here. Deploy again first: that finishes it")
+    gap = {"allow_gap": True} if module.params["allow_gap"] else {}
+    return {**state, "services": [{**one, **(gap if one["name"] in numbers else {})} for one in services]}
 
 
 def later(module, why):
@@ -107,46 +179,74 @@ def for_router(module, service):
         made["password"] = settings.get("password")
     fields = {}
     if "procedures" not in service or "topics" not in service:
-        fields = declared(module, f"{service.get('app', service['name'])}-{service['version']}")
+        fields = declared(module, service.get("app", service["name"]), str(service["version"]))
     for key in ("procedures", "topics"):
         made[key] = service.get(key, fields.get(key, []))
+    made["kept"] = [] if "procedures" in service else fields["kept"]
     made["calls"] = service.get("calls", [])
     return made
 
 
-def declared(module, package):
-    """What a package says that its service registers and publishes: the fields Ionman-Procedures and Ionman-Topics."""
-    status, text, _ = module.run_command(["apt-cache", "show", "--no-all-versions", package])
-    if status:
-        raise Unknown(package)
+def declared(module, app, version):
+    """What the packages of an application say that it registers and publishes (Ionman-Procedures, Ionman-Topics).
+
+    `procedures` are those of this version; `kept` are the others that a release known to apt registers: one that still
+    drains, or that a rollback brings back. `topics` are all of them together.
+    """
+    command = ["apt-cache", "show", "--no-all-versions", f"^{re.escape(app)}-[0-9]"]
+    _, text, _ = module.run_command(command)  # its status is 100 when it finds none
     found = {}
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name in ("Ionman-Procedures", "Ionman-Topics"):
-            found[name.removeprefix("Ionman-").lower()] = value.split()
-    return found
+    for stanza in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and line[0] != " ")
+        release = fields.get("Package", "").removeprefix(f"{app}-")
+        # demo-2-1.0.0 is no release of demo: the package's own version is 1.0.0-1.
+        if fields.get("Version", "").rpartition("-")[0].replace("~", "-") == release:
+            found[release] = [fields.get(f"Ionman-{key}", "").split() for key in ("Procedures", "Topics")]
+    if version not in found:
+        raise Unknown(f"{app}-{version}")
+    procedures = found[version][0]
+    everything = {uri for registered, _ in found.values() for uri in registered}
+    return {
+        "procedures": procedures,
+        "kept": sorted(everything - set(procedures)),
+        "topics": sorted({uri for _, topics in found.values() for uri in topics}),
+    }
 
 
-def apply(module, command, state):
-    """What `ionman host apply` answers."""
-    arguments = [
-        command,
-        "host",
-        "apply",
-        "--json",
-        f"--wait={module.params['wait']}",
-        f"--root={module.params['root']}",
-    ]
-    if module.check_mode:
-        arguments.append("--check")
-    status, out, err = module.run_command(arguments, data=json.dumps(state))
-    if status:
-        lines = err.splitlines()
-        # Lines of progress, then the error, which begins with the command's name.
-        at = next((number for number, line in enumerate(lines) if line.startswith("ionman: ")), 0)
-        why = "\n".join(lines[at:]).removeprefix("ionman: ")
-        module.fail_json(msg=why or f"{command} ended with status {status}", plan=lines[:at], rc=status)
-    return json.loads(out)
+class Command:
+    """The host's command."""
+
+    def __init__(self, module, path):
+        self.module = module
+        self.path = path
+
+    def apply(self, state):
+        """What `ionman host apply` answers."""
+        return self._ask("apply", f"--wait={self.module.params['wait']}", data=json.dumps(state))
+
+    def rollback(self, service):
+        """What `ionman host rollback` answers."""
+        deploy = self.module.params["deploy"]
+        told = [f"--{key}={deploy[key]}" for key in ("id", "who", "what") if deploy.get(key)]
+        gap = ["--allow-gap"] if self.module.params["allow_gap"] else []
+        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told, *gap)
+
+    def status(self):
+        """What runs here, row by row."""
+        return self._ask("status", data=None, may_check=False)
+
+    def _ask(self, verb, *arguments, data=None, may_check=True):
+        command = [self.path, "host", verb, "--json", f"--root={self.module.params['root']}", *arguments]
+        if may_check and (self.module.check_mode or self.module.params["look"]):
+            command.append("--check")
+        status, out, err = self.module.run_command(command, data=data)
+        if status:
+            lines = err.splitlines()
+            # Lines of progress, then the error, which begins with the command's name.
+            at = next((number for number, line in enumerate(lines) if line.startswith("ionman: ")), 0)
+            why = "\n".join(lines[at:]).removeprefix("ionman: ")
+            self.module.fail_json(msg=why or f"{self.path} ended with status {status}", plan=lines[:at], rc=status)
+        return json.loads(out)
 
 
 def message(answer):

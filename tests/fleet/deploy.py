@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ionman import process
-from ionman.demo.playbook import TREE, play
+from ionman.plays.playbook import TREE, play
 from ionman.lab.hosts import Standing
 
 BIN = Path(sys.executable).parent

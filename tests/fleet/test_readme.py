@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ionman import process
-from ionman.demo.playbook import TREE
+from ionman.plays.playbook import TREE
 from ionman.lab.hosts import Standing
 from tests.fleet.deploy import BIN
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ionman import process
-from ionman.demo.playbook import TREE
+from ionman.plays.playbook import TREE
 
 BIN = Path(sys.executable).parent
 NAMES = ("vault_password_alice", "vault_password_ops", "vault_password_demo")

@@ -1,6 +1,6 @@
 """What the demo makes of Ansible's output, and what it prints at the end."""
 
-from ionman.demo.playbook import Reader
+from ionman.plays.playbook import Reader
 from ionman.demo.report import Report
 
 OUTPUT = """\

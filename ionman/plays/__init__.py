@@ -1,0 +1,1 @@
+"""Playbooks run from Python: by `ionman deploy`, `rollback`, `scale` and by the demo."""

@@ -1,0 +1,63 @@
+"""What a host's services become when only some of them are to change. Runs on a host: standard library only."""
+
+import json
+from pathlib import Path
+
+
+class Mixed(Exception):  # noqa: N818 - says what it is
+    """A service of which several generations are here: a deploy was interrupted and has to be finished first."""
+
+
+def recorded(folder, service, generation):
+    """The entry of `services` that this generation was applied with; None when there is no such record."""
+    path = Path(folder) / service / f"{generation}.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return document.get("entry", document.get("service")) if isinstance(document, dict) else None
+
+
+def running(rows):
+    """{service: {generation: instances}} of the rows of `ionman host status --json`; the router is none of them."""
+    found = {}
+    for row in rows:
+        if row.get("generation"):
+            generations = found.setdefault(row["service"], {})
+            generations[row["generation"]] = generations.get(row["generation"], 0) + 1
+    return found
+
+
+def narrowed(services, rows, record, numbers):
+    """The desired services that differ from what runs only in the numbers of instances in `numbers`.
+
+    `services` is the inventory's list, `rows` what runs, `record(service, generation)` an entry as it was applied or
+    None, `numbers` {service: instances, or None to take it away}. Raises Mixed.
+    """
+    here, listed = running(rows), {service["name"]: service for service in services}
+    made = []
+    for name in [*here, *(name for name in numbers if name not in here)]:
+        generations = here.get(name, {})
+        if len(generations) > 1:
+            raise Mixed(f"{name} runs here in {len(generations)} generations ({', '.join(sorted(generations))})")
+        number = numbers.get(name, sum(generations.values()))
+        entry = next((record(name, generation) for generation in generations), None) or listed.get(name)
+        if entry is None or number is None or not (generations or number):
+            continue
+        made.append({**entry, "instances": number})
+    return made
+
+
+def back(changes, rows):
+    """(services to roll back, {service: instances or None}) that undo `changes` where they were made."""
+    here, rolled, numbers = running(rows), [], {}
+    for change in changes:
+        old, new, name = change["from"], change["to"], change["service"]
+        if old and new and old["generation"] == new["generation"]:
+            if here.get(name, {}).get(new["generation"], 0) != old["instances"]:
+                numbers[name] = old["instances"]
+        elif old and (not new or new["generation"] in here.get(name, {})):
+            rolled.append(name)
+        elif new and not old and name in here:
+            numbers[name] = None
+    return rolled, numbers
