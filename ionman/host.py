@@ -1,21 +1,21 @@
-"""What has to happen on a host: the desired state and what was found, compared. Pure; `ionman.apply` does it.
+"""What a host should run and what was found on it: the values that `ionman.handover` compares. Pure.
 
 What runs is named by what it is: a *generation* is a hash of everything that makes an instance what it is. To change is
-to start a new generation beside the old, to wait until every instance of it is ready, and only then to drain the old.
+to start a new generation beside the old, to wait until instances of it are ready, and only then to drain the old.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ionman.errors import InputError
 from ionman.hosts.state import Service
+from ionman.record import Memory, Ran
 
 PROGRAM = re.compile(r"(?P<service>[a-z][a-z0-9_-]*)\.(?P<generation>[0-9a-f]{8})\.(?P<number>[1-9][0-9]*)")
-FORM = 1  # of the run scripts: a change of the templates that running instances must get counts up here
-KEPT_LOGS = 3  # generations of a service that no longer run, whose logs are kept
+FORM = 2  # of the run scripts: a change of the templates that running instances must get counts up here
 KEEP = "keep"  # the verb of a step that changes nothing
 
 
@@ -43,6 +43,7 @@ class Found:
     ready: bool = True
     proven: bool = True
     version: str = ""
+    schedule: str = "roundrobin"
     note: str = ""
 
 
@@ -55,6 +56,11 @@ class Facts:
     files: Mapping[str, str] = field(default_factory=dict)
     runs: frozenset[str] = frozenset()
     logs: Mapping[str, float] = field(default_factory=dict)
+    memory: Mapping[str, Memory] = field(default_factory=dict)
+
+    def of(self, service: str) -> dict[str, Found]:
+        """The programs of `service`."""
+        return {name: one for name, one in self.programs.items() if (split := parts(name)) and split[0] == service}
 
 
 @dataclass(frozen=True)
@@ -84,11 +90,47 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The steps, in order, and what they lead to."""
+class Work:
+    """What is to be done for one service, in order; `goal` is None for one that is not wanted any more.
 
+    `ran` is what is put back when the new does not hold, None where nothing is replaced; `before` is what there was.
+    """
+
+    service: str
+    goal: Goal | None
     steps: tuple[Step, ...]
-    goals: tuple[Goal, ...] = ()
+    ran: Ran | None = None
+    before: Ran | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is to be done."""
+        return any(step.verb != KEEP for step in self.steps)
+
+    @property
+    def to(self) -> Ran | None:
+        """What it leads to; None for nothing."""
+        if self.goal is None:
+            return None
+        return Ran(self.goal.generation, self.goal.service.version, self.goal.service.instances)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done for each service, and then with what is left of generations that are gone."""
+
+    works: tuple[Work, ...] = ()
+    tidy: tuple[Step, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in order."""
+        return (*(step for work in self.works for step in work.steps), *self.tidy)
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What the services should become."""
+        return tuple(work.goal for work in self.works if work.goal is not None)
 
     @property
     def changed(self) -> bool:
@@ -116,7 +158,7 @@ def generation(service: Service, build: str) -> str:
     blurred = {key: _blur(service.name, key, hidden[key]) for key in sorted(service.hidden)}
     shown = {key: value for key, value in service.settings.items() if key not in blurred}
     whole = [FORM, service.app, service.version, service.file, build, shown, blurred, dict(service.environment)]
-    limits = [service.open_files, service.memory]
+    limits = [service.open_files, service.memory, service.supervisor, list(service.verify)]
     return hashlib.sha256(json.dumps([whole, limits], sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -145,106 +187,8 @@ def goal(service: Service, facts: Facts, folder: str, place: str = "services") -
     if "key" in service.secrets:
         settings["key"] = f"{folder}/{base}/key"
         files[f"{base}/key"] = service.secrets["key"] + "\n"
+    if service.verify:
+        files[f"{base}/verify.json"] = json.dumps(list(service.verify), indent=1, sort_keys=True) + "\n"
     head = f"# {service.name} {service.version}, generation {name}. Written by `ionman host apply`.\n"
     files[f"{base}/config.ini"] = head + "".join(f"{key} = {settings[key]}\n" for key in sorted(settings))
     return Goal(service, name, files)
-
-
-def plan(services: tuple[Service, ...], facts: Facts, folder: str) -> Plan:
-    """The steps that make the host run `services` and nothing else."""
-    goals = tuple(goal(service, facts, folder, f"services[{i}]") for i, service in enumerate(services))
-    wanted = {program: one for one in goals for program in one.programs}
-    steps = [
-        *(step for one in goals for step in _write(one, facts)),
-        *(step for one in goals for step in _start(one, facts)),
-        *(step for one in goals for step in _await(one, facts)),
-        *_drain(goals, wanted, facts),
-        *_forget(goals, wanted, facts),
-    ]
-    steps.extend(_keep(goals, facts, {step.target for step in steps}))
-    return Plan(tuple(steps), goals)
-
-
-def _write(one: Goal, facts: Facts) -> Iterator[Step]:
-    for name, text in one.files.items():
-        if name not in facts.files:
-            yield Step("write", name, _reason(one, facts))
-        elif facts.files[name] != text:
-            yield Step("write", name, "is not what it should be")
-
-
-def _reason(one: Goal, facts: Facts) -> str:
-    """Why there is a new generation."""
-    old = {found.version for name, found in facts.programs.items() if name.split(".")[0] == one.service.name}
-    if not old:
-        return "first on this host"
-    if one.service.version not in old:
-        return f"version {', '.join(sorted(old))} -> {one.service.version}"
-    return "configuration, environment or build changed"
-
-
-def _start(one: Goal, facts: Facts) -> Iterator[Step]:
-    for number, program in enumerate(one.programs, 1):
-        found = facts.programs.get(program)
-        if found is None:
-            yield Step("start", program, f"instance {number} of {one.service.instances}, version {one.service.version}")
-        elif not found.linked:
-            yield Step("start", program, "was left half done")
-        elif found.stopped:
-            yield Step("start", program, "was stopped")
-
-
-def _await(one: Goal, facts: Facts) -> Iterator[Step]:
-    for program in one.programs:
-        found = facts.programs.get(program)
-        within = f"ready within {one.service.ready_timeout:g} s"
-        if found is None or not found.linked:
-            yield Step("await", program, within)
-        elif not found.ready:
-            yield Step("await", program, f"{within}; now {found.note or 'not ready'}")
-
-
-def _drain(goals: tuple[Goal, ...], wanted: Mapping[str, Goal], facts: Facts) -> Iterator[Step]:
-    by_service = {one.service.name: one for one in goals}
-    for program in sorted(facts.programs):
-        split = parts(program)
-        if split is None or program in wanted:
-            continue
-        one = by_service.get(split[0])
-        if one is None:
-            why = "the service is not wanted here any more"
-        elif one.generation != split[1]:
-            why = f"replaced by {one.generation}"
-        else:
-            why = f"only {one.service.instances} wanted"
-        yield Step("drain", program, why)
-
-
-def _forget(goals: tuple[Goal, ...], wanted: Mapping[str, Goal], facts: Facts) -> Iterator[Step]:
-    """What is left of generations and programs that are gone."""
-    files = {f"{one.service.name}/{one.generation}" for one in goals}
-    for base in sorted({name.rsplit("/", 1)[0] for name in facts.files} - files):
-        yield Step("forget", base, "no instance runs with it")
-    alive = {*wanted, *facts.programs}
-    for program in sorted(facts.runs):
-        if parts(program) and program not in alive:
-            yield Step("forget", program, "run folder of a program that is gone")
-    by_service: dict[str, dict[str, list[str]]] = {}
-    for program in facts.logs:
-        split = parts(program)
-        if split and program not in wanted:
-            by_service.setdefault(split[0], {}).setdefault(split[1], []).append(program)
-    for generations in by_service.values():
-        newest = sorted(generations, key=lambda one: min(facts.logs[log] for log in generations[one]))
-        for old in newest[KEPT_LOGS:]:
-            for program in sorted(generations[old]):
-                yield Step("forget", f"log {program}", f"older than the last {KEPT_LOGS} generations")
-
-
-def _keep(goals: tuple[Goal, ...], facts: Facts, touched: set[str]) -> Iterator[Step]:
-    for one in goals:
-        if not one.programs:
-            yield Step(KEEP, one.service.name, "no instances wanted")
-        for program in one.programs:
-            if program not in touched and facts.programs[program].ready:
-                yield Step(KEEP, program, f"version {one.service.version} is ready; nothing to do")

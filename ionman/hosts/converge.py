@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ionman import host
+from ionman import handover, host
 from ionman.errors import InputError
 from ionman.host import KEEP, Facts, Missing, Step
 from ionman.hosts import apply_router, crossbar, difference, facts, supervisor
@@ -85,7 +85,7 @@ def _services(layout: Layout, services: tuple[Service, ...], say: Say, *, check:
     absent = _absent(layout, services, there) if check else {}
     services = tuple(one for one in services if one.name not in absent)
     there = _only(there, lambda name: name not in absent)
-    plan = host.plan(services, there, str(layout.configuration))
+    plan = handover.plan(services, there, str(layout.configuration))
     if not absent:
         _accounts(layout, [layout.user(one.app) for one in services], "the application")
     steps = (*absent.values(), *plan.steps)
@@ -127,7 +127,7 @@ def remove(names: tuple[str, ...], layout: Layout, *, check: bool, wait: float, 
         unknown = sorted(set(names) - known)
         if unknown:
             raise InputError(f"{unknown[0]} does not run here", remedy=f"here: {', '.join(sorted(known)) or 'nothing'}")
-        plan = host.plan((), _only(there, lambda name: name in names), str(layout.configuration))
+        plan = handover.plan((), _only(there, lambda name: name in names), str(layout.configuration))
         stop = (Step("drain", ROUTER, "to be removed"),) if ROUTER in names else ()
         for step in (*plan.steps, *stop):
             say(str(step))
@@ -146,4 +146,5 @@ def _only(there: Facts, ours: Callable[[str], bool]) -> Facts:
         files={name: text for name, text in there.files.items() if ours(name.split("/")[0])},
         runs=frozenset(name for name in there.runs if ours(name.split(".")[0])),
         logs={name: age for name, age in there.logs.items() if ours(name.split(".")[0])},
+        memory={name: one for name, one in there.memory.items() if ours(name)},
     )

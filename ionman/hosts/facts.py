@@ -9,7 +9,7 @@ from typing import Any
 from ionman import control
 from ionman.errors import Unavailable
 from ionman.host import Build, Facts, Found, parts
-from ionman.hosts import health, supervisor
+from ionman.hosts import health, record, supervisor
 from ionman.hosts.layout import Layout
 from ionman.hosts.state import Service
 from ionman.hosts.supervisor import Status
@@ -21,10 +21,11 @@ def gather(layout: Layout, services: tuple[Service, ...]) -> Facts:
     states = supervisor.status(layout, names)
     return Facts(
         builds={(one.app, one.version): _build(layout, one.app, one.version) for one in services},
-        programs={name: _found(layout, name, states[name]) for name in names},
+        programs={name: found(layout, name, states[name]) for name in names},
         files={str(path.relative_to(layout.configuration)): path.read_text() for path in _files(layout)},
         runs=frozenset(path.name for path in _children(layout.runs) if path.is_dir()),
         logs={path.name: time.time() - path.stat().st_mtime for path in _children(layout.logs)},
+        memory=record.read(layout),
     )
 
 
@@ -43,14 +44,17 @@ def _children(place: Path) -> Iterator[Path]:
     return place.iterdir() if place.is_dir() else iter(())
 
 
-def _found(layout: Layout, name: str, status: Status) -> Found:
+def found(layout: Layout, name: str, status: Status) -> Found:
+    """How one program is."""
     note = unready(layout, name, status)
+    about = supervisor.about(layout, name)
     return Found(
         linked=supervisor.enabled(layout, name),
         stopped=status.supervised and not status.up,
         ready=not note,
         proven=(layout.program(name) / "proven").exists(),
-        version=str(supervisor.about(layout, name).get("version", "")),
+        version=str(about.get("version", "")),
+        schedule=str(about.get("schedule", "roundrobin")),
         note=note,
     )
 

@@ -98,6 +98,11 @@ class Layout:
         return self.root / "var/lib/ionman/state"
 
     @property
+    def records(self) -> Path:
+        """The folder of what is remembered: history.jsonl, and of each service <generation>.json."""
+        return self.root / "var/lib/ionman/record"
+
+    @property
     def logs(self) -> Path:
         """The folder of all logs, one folder for each program."""
         return self.root / "var/log/ionman"

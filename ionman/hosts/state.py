@@ -3,7 +3,9 @@
 Shape (JSON; sections that are absent are left alone, a section that is there is the whole truth)::
 
     {"services": [{"name", "app", "version", "file", "instances", "config": {}, "secrets": {}, "environment": {},
-                   "ready_timeout": s, "limits": {"open_files", "memory": MB}}],
+                   "ready_timeout": s, "limits": {"open_files", "memory": MB}, "supervisor", "verify": [], "surge",
+                   "canary", "soak": s, "soak_errors", "soak_latency", "allow_gap", "retry"}],
+     "deploy":   {"id", "who", "what"},
      "router":   {"version", "address", "port", "certificate", "key", "chain": [], "realms": [], "services": [],
                   "ready_timeout": s}}
 
@@ -33,6 +35,32 @@ READY_TIMEOUT = 60.0  # seconds
 DRAIN_TIMEOUT = 30.0  # seconds; the default of ionman.settings
 OPEN_FILES = 4096
 MEMORY = 512  # MB of data segment
+SOAK_ERRORS = 0.01  # by which the new share of errors may exceed the old
+SOAK_LATENCY = 3.0  # times which the new mean latency may be the old
+SUPERVISORS = ("svc", "systemd")
+SINGLE = "single"
+
+
+@dataclass(frozen=True)
+class How:
+    """How a service is replaced on this host: docs/host.md has each key. Times in seconds."""
+
+    surge: int = 1
+    canary: int = 1
+    soak: float = 0.0
+    soak_errors: float = SOAK_ERRORS
+    soak_latency: float = SOAK_LATENCY
+    allow_gap: bool = False
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """Who asked for it, for the record; empty where nobody said."""
+
+    id: str = ""
+    who: str = ""
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +79,15 @@ class Service:
     drain_timeout: float = DRAIN_TIMEOUT
     open_files: int = OPEN_FILES
     memory: int = MEMORY
+    supervisor: str = SUPERVISORS[0]
+    verify: tuple[Mapping[str, Any], ...] = ()
+    how: How = field(default_factory=How)
+    entry: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def schedule(self) -> str:
+        """How callers are shared out; WAMP wants one policy of all callees of a procedure."""
+        return self.settings.get("schedule", "roundrobin")
 
     @property
     def hidden(self) -> frozenset[str]:
@@ -78,6 +115,7 @@ class State:
 
     services: tuple[Service, ...] | None = None
     router: Router | None = None
+    deploy: Deploy = field(default_factory=Deploy)
 
 
 def read(text: str) -> State:
@@ -93,21 +131,31 @@ def read(text: str) -> State:
     whole = Section(document, "")
     services = _services(whole.take("services", list)) if whole.has("services") else None
     router = _router(whole.take("router", dict)) if whole.has("router") else None
+    deploy = _deploy(Section(whole.take("deploy", dict, {}), "deploy"))
     whole.done()
-    return State(services, router)
+    return State(services, router, deploy)
+
+
+def _deploy(section: Section) -> Deploy:
+    text = re.compile(r"[^\x00-\x1f\x7f]{0,200}")
+    deploy = Deploy(*(section.text(key, text, "") for key in ("id", "who", "what")))
+    section.done()
+    return deploy
 
 
 def _services(items: list[Any]) -> tuple[Service, ...]:
     services: list[Service] = []
     for index, item in enumerate(items):
-        service = _service(Section(item, f"services[{index}]"))
-        if service.name in {one.name for one in services}:
-            raise InputError(f"services[{index}].name: {service.name!r} is there twice")
-        services.append(service)
+        one = service(item, f"services[{index}]")
+        if one.name in {other.name for other in services}:
+            raise InputError(f"services[{index}].name: {one.name!r} is there twice")
+        services.append(one)
     return tuple(services)
 
 
-def _service(section: Section) -> Service:
+def service(entry: Any, place: str) -> Service:
+    """The service that `entry` describes; `place` is where it stands."""
+    section = Section(entry, place)
     name = section.text("name", NAME)
     limits = Section(section.take("limits", dict, {}), section.at("limits"))
     secrets = _settings(Section(section.take("secrets", dict, {}), section.at("secrets")))
@@ -116,7 +164,7 @@ def _service(section: Section) -> Service:
     if twice:
         raise InputError(f"{section.at('secrets')}.{twice[0]}: is in config too", remedy="leave it in one of them")
     _complete(section, {**settings, **secrets})
-    service = Service(
+    made = Service(
         name=name,
         app=section.text("app", NAME, name),
         version=section.text("version", VERSION),
@@ -129,10 +177,43 @@ def _service(section: Section) -> Service:
         drain_timeout=float(settings.get("drain_timeout", DRAIN_TIMEOUT)),
         open_files=limits.whole("open_files", 64, 1048576, OPEN_FILES),
         memory=limits.whole("memory", 64, 1048576, MEMORY),
+        supervisor=section.text("supervisor", re.compile("|".join(SUPERVISORS)), SUPERVISORS[0]),
+        verify=_verify(section),
+        how=_how(section),
+        entry=entry,
     )
     limits.done()
     section.done()
-    return service
+    if made.schedule == SINGLE and made.instances > 1:
+        raise InputError(f"{section.at('instances')}: schedule = single lets one instance register, not more")
+    return made
+
+
+def _how(section: Section) -> How:
+    surge = section.whole("surge", 1, MAX_INSTANCES, 1)
+    return How(
+        surge=surge,
+        canary=section.whole("canary", 1, MAX_INSTANCES, surge),
+        soak=section.number("soak", 0, 3600, 0),
+        soak_errors=section.number("soak_errors", 0, 1, SOAK_ERRORS),
+        soak_latency=section.number("soak_latency", 1, 1000, SOAK_LATENCY),
+        allow_gap=section.take("allow_gap", bool, False),
+        retry=section.take("retry", bool, False),
+    )
+
+
+def _verify(section: Section) -> tuple[Mapping[str, Any], ...]:
+    """The calls that every new instance must answer rightly before it gets callers: uri, argv, answer."""
+    checks = []
+    for index, item in enumerate(section.take("verify", list, [])):
+        one = Section(item, f"{section.at('verify')}[{index}]")
+        uri = one.text("uri", re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+"))
+        one.has("argv")
+        if not one.has("answer"):
+            raise InputError(f"{one.at('answer')}: is missing", remedy="say what the instance must answer")
+        one.done()
+        checks.append({"uri": uri, "argv": item.get("argv", {}), "answer": item["answer"]})
+    return tuple(checks)
 
 
 def _settings(section: Section) -> dict[str, str]:

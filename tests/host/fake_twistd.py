@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Stands in for twistd on a host without a router: speaks the control socket's protocol, as its configuration asks.
 
-`app_fake` in config.ini: ready (default), never (never becomes ready), crash (ends at once), stubborn (ignores TERM).
+`app_fake` in config.ini: ready (default), never (no router lets it in), refused (never ready, by its own fault), crash
+(ends at once), dies (ends 2 s after it became ready), slow, failing (its calls are), stubborn (ignores TERM). A second
+instance of its generation is `refused` with `app_second = refused`. `app_alone`: the procedures that nobody else has.
 """
 
 import json
@@ -10,7 +12,14 @@ import resource
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
+
+STATES = {
+    "never": {"state": "connecting", "message": "host1:8443 refused"},
+    "refused": {"state": "registering", "message": "app.demo.method1 is not allowed"},
+}
+CALLS = 100  # a second that it says it has answered
 
 
 def settings() -> dict[str, str]:
@@ -36,8 +45,30 @@ def probe() -> None:
     Path(os.environ["HOME"], "probe.json").write_text(json.dumps(seen))
 
 
+def stats(fake: str, began: float) -> dict[str, object]:
+    """What it says of its calls: it makes them up."""
+    calls = int((time.monotonic() - began) * CALLS)
+    errors = calls // 2 if fake == "failing" else 0
+    mean = 50.0 if fake == "slow" else 1.0
+    tally = {"calls": calls, "errors": errors, "total_ms": calls * mean, "latency_ms": {"mean": mean}}
+    return {"app.demo.method1": tally}
+
+
+def answer(peer: socket.socket, document: dict[str, object], alone: list[str]) -> None:
+    peer.sendall(json.dumps(document).encode() + b"\n")
+    peer.settimeout(0.5)
+    try:
+        if peer.recv(100) == b"others\n":
+            peer.sendall(json.dumps({"alone": alone, "unknown": []}).encode() + b"\n")
+    except OSError:  # it asked for nothing more
+        pass
+
+
 def main() -> None:
-    fake = settings().get("app_fake", "ready")
+    config = settings()
+    fake = config.get("app_fake", "ready")
+    if config.get("app_second") and not os.environ["IONMAN_INSTANCE"].endswith(".1"):
+        fake = config["app_second"]
     print("starting", *sys.argv[1:], flush=True)
     if fake == "crash":
         print("myservicepassword is wrong: the router refused demo", flush=True)
@@ -46,15 +77,19 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if fake == "stubborn" else lambda *_: sys.exit(0))
     path = Path(os.environ["IONMAN_CONTROL"])
     path.unlink(missing_ok=True)
-    state = {"state": "connecting", "message": "host1:8443 refused"} if fake == "never" else {"state": "ready"}
+    state = STATES.get(fake, {"state": "ready"})
+    began = time.monotonic()
+    if fake == "dies":
+        signal.alarm(2)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
         while True:
             peer, _ = server.accept()
             with peer:
-                answer = {"service": "demo", "pid": os.getpid(), "host": socket.gethostname(), "message": "", **state}
-                peer.sendall(json.dumps(answer).encode() + b"\n")
+                who = {"service": "demo", "pid": os.getpid(), "host": socket.gethostname(), "message": ""}
+                document = {**who, **state, "stats": stats(fake, began), "answers": ["others"]}
+                answer(peer, document, [one for one in config.get("app_alone", "").split(", ") if one])
 
 
 main()

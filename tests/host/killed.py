@@ -12,6 +12,7 @@ from ionman.hosts.converge import converge
 from ionman.hosts.layout import Layout
 from ionman.hosts.state import read
 from ionman.hosts.supervisors import svc
+from ionman.hosts.supervisors import svc
 from ionman.process import run
 
 EDGES = (

@@ -11,7 +11,7 @@ import pytest
 
 from ionman import process
 from ionman.errors import InputError, Late, Unavailable
-from ionman.hosts import apply, supervisor
+from ionman.hosts import ending, supervisor
 from ionman.hosts.lock import alone
 from tests.host.conftest import Host, Hosts
 from tests.host.leftovers import processes
@@ -28,7 +28,7 @@ def eventually(what: str, timeout: float = 20.0, **names: object) -> None:
 def test_starts_keeps_replaces_and_removes(host: Host) -> None:
     would = host.apply(host.document(instances=2), check=True)
     assert would.changed
-    assert [step.verb for step in would.steps] == ["write", "start", "start", "await", "await"]
+    assert [step.verb for step in would.steps] == ["write", "start", "start", "await", "await", "record"]
     assert host.programs == []
 
     assert host.apply(host.document(instances=2)).changed
@@ -110,7 +110,7 @@ def test_a_crash_loop_backs_off_and_is_reported_early(host: Host) -> None:
 
 
 def test_one_that_does_not_end_is_killed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apply, "MARGIN", 0.5)
+    monkeypatch.setattr(ending, "MARGIN", 0.5)
     host.apply(host.document(app_fake="stubborn", drain_timeout=1))
     host.apply('{"services": []}')
     assert any("did not end within 1.5 s and was killed" in line for line in host.lines)

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from ionman.errors import InputError
-from ionman.host import Build, Facts, Found, Missing, generation, goal, plan
+from ionman.handover import plan
+from ionman.host import Build, Facts, Found, Missing, generation, goal
 from ionman.hosts import crossbar, difference
 from ionman.hosts.crossbar import FoundNode
 from ionman.hosts.layout import Layout
 from ionman.hosts.state import Service, read
+from ionman.record import Memory, Pending, Ran, Record
 
 CASES = Path(__file__).parents[1] / "cases/host"
 FOLDER = "/etc/ionman/service"
@@ -40,6 +42,8 @@ def named(text: str) -> str:
             text.replace(f".{letter}.", f".{name}.")
             .replace(f"/{letter}", f"/{name}")
             .replace(f"by {letter}", f"by {name}")
+            .replace(f"with {letter}", f"with {name}")
+            .replace(f"generation {letter} ", f"generation {name} ")
         )
     return text
 
@@ -55,8 +59,27 @@ def files(generations: list[str], text: str = "") -> dict[str, str]:
     return {name: text or known.get(name, "of old") for name in names}
 
 
+def memory(found: dict[str, Any]) -> Memory:
+    """`good` (the oldest first), `failed` and `rolling` generations; `pending`: to which, and what ran."""
+    entries = {NAMES[letter]: service(version).entry for letter, version in zip("GH", BUILD, strict=True)}
+    records = {}
+    for number, letter in enumerate(found.get("good", ())):
+        name = NAMES.get(letter, letter)
+        wanted = {**entries.get(name, {}), "instances": found.get("instances", 1)}
+        records[name] = Record("good", f"2026-11-0{number + 1}T10:00:00+00:00", entry=wanted)
+    for letter, why in found.get("failed", {}).items():
+        records[NAMES.get(letter, letter)] = Record("failed", "2026-11-09T10:00:00+00:00", why)
+    for letter, tried in found.get("rolling", {}).items():
+        records[NAMES.get(letter, letter)] = Record(tried=tried)
+    if "pending" not in found:
+        return Memory(records)
+    to, ran, version, instances = found["pending"]
+    return Memory(records, Pending(NAMES.get(to, to), Ran(NAMES.get(ran, ran), version, instances)))
+
+
 def facts(found: dict[str, Any]) -> Facts:
     return Facts(
+        memory={"demo": memory(found)},
         builds=BUILDS,
         programs={named(name): Found(**one) for name, one in found.get("programs", {}).items()},
         files=files(found.get("files", []), found.get("text", "")),
@@ -68,6 +91,11 @@ def facts(found: dict[str, Any]) -> Facts:
 @pytest.mark.parametrize("case", load("plan/services.json"))
 def test_services(case: dict[str, Any]) -> None:
     wanted = (service(**case["wanted"]),) if case["wanted"] else ()
+    if "refused" in case:
+        with pytest.raises(InputError) as caught:
+            plan(wanted, facts(case["found"]), FOLDER)
+        assert named(case["refused"]) in str(caught.value)
+        return
     steps = plan(wanted, facts(case["found"]), FOLDER).steps
     assert [" ".join(str(step).split()) for step in steps] == [named(line) for line in case["plan"]]
     assert plan(wanted, facts(case["found"]), FOLDER).changed == any(
@@ -75,16 +103,27 @@ def test_services(case: dict[str, Any]) -> None:
     )
 
 
+def rights(*procedures: str) -> str:
+    """The rights file of a router with one service that may register these."""
+    entries = [{"uri": uri, "match": "exact", "allow": ["register"]} for uri in procedures]
+    return json.dumps({"realms": {"ionman": {"service_demo": entries}}})
+
+
 @pytest.mark.parametrize("case", load("plan/router.json"))
 def test_router(case: dict[str, Any]) -> None:
     described = {"version": "26.10.1", "certificate": "/c", "key": "/k", "realms": []}
     router = read(json.dumps({"router": described})).router
     assert router is not None
-    node = crossbar.node(Layout(), router, {"version": 2}, b"certificate")
+    texts = {"ionman_authorizer.py": "", "rights.json": rights("app.demo.method1"), "config.json": "{}"}
+    node = crossbar.node(Layout(), router, texts, b"certificate")
     changed = case["found"].get("changed")  # part -> what it was; null: it was never seen to answer
     parts = {} if changed is None else {**node.parts, **changed}
-    told = {key: value for key, value in case["found"].items() if key != "changed"}
-    steps = crossbar.plan(node, FoundNode(parts, **{"configuration": node.configuration, **told}))
+    files = {**texts, **case["found"].get("files", {})}  # null: not there
+    if "registers" in case["found"]:
+        files["rights.json"] = rights(*case["found"]["registers"])
+    told = {key: value for key, value in case["found"].items() if key not in ("changed", "files", "registers")}
+    found = FoundNode(parts, {name: text for name, text in files.items() if text is not None}, **told)
+    steps = crossbar.plan(node, found)
     assert [" ".join(str(step).split()) for step in steps] == case["plan"]
 
 

@@ -1,0 +1,155 @@
+"""Keeps what a host remembers (`ionman.record`): root's alone to read, since entries hold secrets.
+
+`<service>/<generation>.json` for each generation, `<service>/pending.json` while a roll is under way, and one
+`history.jsonl` for all: a line when something begins and one when it ends.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ionman import record
+from ionman.files import folder, write
+from ionman.host import Work
+from ionman.hosts.layout import Layout
+from ionman.hosts.state import Deploy
+from ionman.record import FAILED, GOOD, Memory, Pending, Ran, Record, Row
+
+PENDING = "pending"
+LONGEST = 4 << 20  # bytes of history; then the older half goes
+
+
+def read(layout: Layout) -> dict[str, Memory]:
+    """What is remembered of each service."""
+    places = layout.records.iterdir() if layout.records.is_dir() else ()
+    return {place.name: _memory(place) for place in places if place.is_dir()}
+
+
+def _memory(place: Path) -> Memory:
+    found = {path.stem: _json(path) for path in place.glob("[!.]*.json")}
+    pending = found.pop(PENDING, None)
+    records = {name: Record(**one) for name, one in found.items()}
+    if pending is None:
+        return Memory(records)
+    return Memory(records, Pending(pending["to"], Ran(**pending["ran"]) if pending["ran"] else None))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(path.read_text())
+    return answer
+
+
+def keep(layout: Layout, service: str, generation: str, one: Record) -> None:
+    """Remember `one` of a generation."""
+    _write(layout, service, generation, {**asdict(one), "entry": one.entry})
+
+
+def _write(layout: Layout, service: str, name: str, document: Any) -> None:
+    folder(layout.records, mode=0o700)
+    folder(layout.records / service, mode=0o700)
+    write(layout.records / service / f"{name}.json", json.dumps(document, sort_keys=True) + "\n", mode=0o600)
+
+
+def begin(layout: Layout, work: Work) -> None:
+    """Remember that a roll begins, and what runs before it; it is kept over an interruption."""
+    if work.goal is None:
+        return
+    memory = read(layout).get(work.service, Memory())
+    known = memory.records.get(work.goal.generation, Record())
+    if known.mark != GOOD:
+        entry = work.goal.service.entry
+        keep(layout, work.service, work.goal.generation, Record(tried=known.tried and not known.mark, entry=entry))
+    if work.ran:
+        _write(layout, work.service, PENDING, {"to": work.goal.generation, "ran": work.ran.document()})
+
+
+def tried(layout: Layout, work: Work) -> None:
+    """Remember that the first new instances have held: an interrupted roll goes on without trying them again."""
+    assert work.goal is not None
+    known = read(layout).get(work.service, Memory()).records.get(work.goal.generation, Record())
+    if not known.tried:
+        keep(layout, work.service, work.goal.generation, replace(known, tried=True))
+
+
+def good(layout: Layout, work: Work) -> None:
+    """Mark the goal as good, and the roll as ended."""
+    assert work.goal is not None
+    known = read(layout)[work.service].records.get(work.goal.generation, Record())
+    unchanged = known.mark == GOOD and not work.ran
+    one = Record(GOOD, known.when if unchanged else now(), tried=True, entry=work.goal.service.entry)
+    over(layout, work.service)
+    keep(layout, work.service, work.goal.generation, one)
+
+
+def failed(layout: Layout, service: str, generation: str, why: str) -> None:
+    """Mark a generation as failed; its secrets are not kept."""
+    keep(layout, service, generation, Record(FAILED, now(), why))
+    over(layout, service)
+
+
+def over(layout: Layout, service: str) -> None:
+    """No roll of `service` is under way any more."""
+    (layout.records / service / f"{PENDING}.json").unlink(missing_ok=True)
+
+
+def forget(layout: Layout, service: str, generation: str) -> None:
+    """Forget one generation, and the service with the last of them."""
+    place = layout.records / service
+    (place / f"{generation}.json").unlink(missing_ok=True)
+    if place.is_dir() and not [path for path in place.glob("[!.]*.json") if path.stem != PENDING]:
+        shutil.rmtree(place)
+
+
+def now() -> str:
+    """The time, as it is kept: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+# --- the history --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def told(layout: Layout, deploy: Deploy, what: str, work: Work) -> Iterator[None]:
+    """A line of history before and after; an error is its result, a kill leaves it without one."""
+    number = secrets.token_hex(8)
+    start = time.monotonic()
+    before, to = (one.document() if one else None for one in (work.before, work.to))
+    who = {"deploy": deploy.id, "who": deploy.who, "what": deploy.what or what}
+    _append(layout, record.began(number, now(), {**who, "service": work.service, "from": before, "to": to}))
+    try:
+        yield
+    except Exception as error:
+        _append(layout, record.ended(number, time.monotonic() - start, record.FAILED, getattr(error, "message", "")))
+        raise
+    _append(layout, record.ended(number, time.monotonic() - start, record.DONE, ""))
+
+
+def _append(layout: Layout, line: str) -> None:
+    """Add a line whole, after one that a crash has torn."""
+    folder(layout.records, mode=0o700)
+    path = layout.records / "history.jsonl"
+    if path.exists() and path.stat().st_size > LONGEST:
+        lines = path.read_text().splitlines(keepends=True)
+        write(path, "".join(lines[len(lines) // 2 :]), mode=0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+b") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else f"\n{line}"
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def history(layout: Layout, service: str = "") -> list[Row]:
+    """What was done on this host, the oldest first."""
+    path = layout.records / "history.jsonl"
+    return record.rows(path.read_text(errors="replace").splitlines(), service) if path.exists() else []
