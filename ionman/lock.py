@@ -19,6 +19,8 @@ EVENTS = "ionman.deploy."  # prefix of the topics
 TOPICS = ("started", "host", "finished", "failed")
 UNSETTLED = 20.0  # s; longer than a router takes to miss a holder that is cut off: ping every 10 s, answer within 5 s
 
+RETURN = 15.0  # s; longer than a router takes to restart: 6 s, and to be noticed: 5 s
+
 Kind = Literal["got", "taken", "away", "barred"]
 State = Literal["taking", "held", "open", "barred", "refused", "lost"]
 
@@ -119,9 +121,15 @@ def objection(state: Mapping[str, Any]) -> str:
     return str(state.get("why") or "the lock is not held")
 
 
-def patience(wait: float, found: Verdict) -> float:
-    """Seconds to go on asking, from the first attempt: who is not settled gets the time to settle or to be missed."""
-    return wait if found.settled else max(wait, UNSETTLED)
+def patience(wait: float, found: Verdict, *, coming_back: bool = False) -> float:
+    """Seconds to go on asking, from the first attempt on.
+
+    Who is not settled gets the time to settle, or to be missed. `coming_back`: the lock was held before on a router
+    that cannot be reached now; it may just be restarting.
+    """
+    if found.state == "refused":
+        return wait if found.settled else max(wait, UNSETTLED)
+    return RETURN if found.state == "open" and coming_back else 0.0
 
 
 def what(playbooks: Iterable[str], names: Mapping[str, Any]) -> str:

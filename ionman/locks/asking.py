@@ -18,6 +18,7 @@ from ionman.errors import IonmanError, Late, NotPossible
 from ionman.locks import place
 
 STARTING = 30.0  # s until the holder can be asked; it takes 0.5 s on a machine that has nothing else to do
+TAKING = 150.0  # s beyond those that may be waited; each router has 16 s, and a holder that falls silent 20
 ASKING = 20.0  # s; it answers at once, but for what it tells the routers
 
 Json = dict[str, Any]
@@ -25,17 +26,20 @@ Say = Callable[[str], None]
 
 
 def take(access: Mapping[str, Any], what: str, wait: float, say: Say, main: int) -> Json:
-    """Take the lock for the run whose main process is `main`, or see that it is held; returns the holder's state.
+    """Take the lock for the run whose main process is `main`, or see that it is held; returns the holder's `state()`.
 
     `access` has routers (a list), realm, user, password and ca (a path, or empty). `say` gets lines of progress.
     Raises `IonmanError` when there is no way to hold it.
     """
     folder = place.around() or _start(access, what, main)
-    return _ask(folder, {"do": "take", "wait": wait}, timeout=wait + lock.UNSETTLED + 120, say=say)
+    return _ask(folder, {"do": "take", "wait": wait}, timeout=wait + TAKING, say=say)
 
 
 def state() -> Json | None:
-    """{"state", "why", "routers", "warnings", "owner"} of this run's lock; None when none was ever taken."""
+    """{"state", "why", "routers", "warnings", "owner", "asked"} of this run's lock; None when none was ever taken.
+
+    `asked` counts how often the run asked for the lock.
+    """
     folder = place.around()
     return _ask(folder, {"do": "state"}, timeout=ASKING) if folder else None
 
@@ -85,7 +89,9 @@ def deploy() -> Json:
 def _start(access: Mapping[str, Any], what: str, main: int) -> Path:
     folder = place.of(main)
     if folder is None:
-        raise NotPossible("ansible-playbook has ended")
+        raise NotPossible("ansible-playbook has ended", remedy="run it again")
+    if not hasattr(os, "pidfd_open"):
+        raise NotPossible("the lock is kept on Linux only", remedy="deploy from there, or without one: -e lock_user=")
     host, now = socket.gethostname(), datetime.now(UTC)
     by = lock.Owner(_who(), host, f"{now:%Y-%m-%dT%H:%M:%SZ}", what, f"{now:%Y%m%dT%H%M%SZ}-{host}-{main}", main)
     pidfd = os.pidfd_open(main)
@@ -99,8 +105,8 @@ def _start(access: Mapping[str, Any], what: str, main: int) -> Path:
 
 def _launch(asked: str, pidfd: int) -> None:
     """Start the holder, and wait until it can be asked. The password goes in on standard input."""
-    command = [sys.executable, "-m", "ionman.command.main", "lock", "hold"]
-    child = process.start(command, stdin=process.PIPE, stdout=process.PIPE, pass_fds=[pidfd])
+    command = [sys.executable, "-P", "-m", "ionman.command.main", "lock", "hold"]
+    child = process.start(command, cwd=Path("/"), stdin=process.PIPE, stdout=process.PIPE, pass_fds=[pidfd])
     assert child.stdin is not None
     assert child.stdout is not None
     with child.stdin, child.stdout:

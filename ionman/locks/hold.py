@@ -46,10 +46,12 @@ class Hold:
             began, told = time.monotonic(), _Teller(say, wait)
             while True:
                 found = self._round()
-                left = began + lock.patience(wait, found) - time.monotonic()
-                if found.state != "refused" or left <= 0 or not wanted() or self._over.is_set():
+                coming_back = self._keeping and any(post.joined_once for post in self._posts)
+                left = began + lock.patience(wait, found, coming_back=coming_back) - time.monotonic()
+                if left <= 0 or not wanted() or self._over.is_set():
                     break
-                told.waiting(found.why, time.monotonic() - began)
+                if found.state == "refused":
+                    told.waiting(found.why, time.monotonic() - began)
                 self._over.wait(min(left, random.uniform(*AGAIN)))  # noqa: S311 - jitter, no secret
             if found.state == "refused":
                 self._finish(Verdict("lost" if self._keeping else "refused", found.why))
@@ -103,7 +105,7 @@ class Hold:
                 failures = 0
                 self._over.wait(LOOK)
                 continue
-            if self._over.wait(backoff.delay(failures)):
+            if self._over.wait(LOOK if post.joined_once else backoff.delay(failures)):
                 return
             failures += 1
             answer = post.attempt()

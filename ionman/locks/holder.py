@@ -9,7 +9,7 @@ holder says `ready` on standard output, closes that, and answers in `folder` (io
 connection, lines of JSON back, the last one without "say"::
 
     {"do": "take", "wait": s}                     {"say": "waiting ..."}* then the state
-    {"do": "state"}                               {"state", "why", "routers", "warnings", "owner"}
+    {"do": "state"}                               {"state", "why", "routers", "warnings", "owner", "asked"}
     {"do": "tell", "topic", "document"}           {"told": [routers]}
     {"do": "end", "topic", "document"}            {"told": [routers]}, when all is given back
 """
@@ -70,6 +70,7 @@ class Holder:
         posts = [Post(router, login, self._owner, self._answer) for router in lock.order(asked["routers"])]
         self._hold = Hold(posts)
         self._warnings: list[str] = []
+        self._asked = 0
         self._said = ""  # the last topic of this run
         self._counted = 0
         self._stop, self._stopped = os.pipe()
@@ -91,7 +92,10 @@ class Holder:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError, ValueError):  # who asked has gone, or asked nonsense: nobody to tell
+        with (
+            connection,
+            suppress(OSError, ValueError, KeyError),
+        ):  # who asked has gone, or asked nonsense: nobody to tell
             connection.settimeout(REQUEST)
             asked = json.loads(line(connection))
             _say(connection, self._do(asked, connection))
@@ -108,15 +112,16 @@ class Holder:
         return kinds[asked["do"]]()
 
     def _take(self, wait: float, connection: socket.socket) -> Json:
-        fresh = not self._hold.settled
+        self._asked += 1
         found = self._hold.take(wait, lambda text: _say(connection, {"say": text}), lambda: _open(connection))
         self._warnings = list(found.warnings)
-        if fresh and found.state not in ("refused", "lost"):
+        if found.state == "held" and not self._said:
             self._tell("started", {"routers": self._hold.document()["routers"]})
         return self._state()
 
     def _state(self) -> Json:
-        return {**self._hold.document(), "warnings": self._warnings, "owner": asdict(self._owner)}
+        about = {"warnings": self._warnings, "owner": asdict(self._owner), "asked": self._asked}
+        return {**self._hold.document(), **about}
 
     def _tell(self, topic: str, document: Mapping[str, Any]) -> Json:
         self._said = topic

@@ -54,6 +54,11 @@ class Post:
         kept = self._kept
         return kept is not None and kept.number != 0
 
+    @property
+    def joined_once(self) -> bool:
+        """Whether it was got before: then the client brings it back by itself."""
+        return self._kept is not None
+
     def attempt(self) -> Answer:
         """Register the lock, or find out why it is not: takes `REACH` and twice `ASK` at most."""
         with self._alone:

@@ -1,6 +1,7 @@
 """`ionman_lock`: takes the lock of the realm for this run of ansible-playbook, on the controller; once is enough."""
 
 import os
+from pathlib import Path
 
 from ansible import context
 from ansible.errors import AnsibleActionFail
@@ -11,6 +12,8 @@ from ionman import lock, locks
 from ionman.errors import IonmanError
 
 REMEDY = "wait for it, or have this run wait: -e lock_wait=600 (seconds); `ionman lock show` says who holds it"
+
+RIGHTS = "look at lock_user, lock_password, and the user's role in router_realms: it has to be ops"
 
 
 class ActionModule(ActionBase):
@@ -24,6 +27,7 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return result | {"changed": False, "msg": "a check changes nothing: it takes no lock"}
         access = {name: str(arguments.get(name) or "") for name in ("realm", "user", "password", "ca")}
+        access["ca"] = str(Path(access["ca"]).absolute()) if access["ca"] else ""
         access["routers"] = [str(router) for router in arguments.get("routers") or ()]
         missing = [f"lock_{name}" for name in ("routers", "user", "password") if not access[name]]
         if missing:
@@ -46,6 +50,8 @@ def answer(state):
     """The task's result for the holder's state."""
     if state["state"] in ("refused", "lost"):
         raise AnsibleActionFail(f"{state['why']}\n  {REMEDY}")
+    if state["state"] == "barred" and state["asked"] > 1:  # the routers were made right meanwhile
+        raise AnsibleActionFail(f"{state['why']}\n  {RIGHTS}")
     result = {"changed": False, "warnings": state["warnings"], "lock": state}
     if state["state"] == "held":
         return result | {"msg": f"held on {', '.join(state['routers'])}"}

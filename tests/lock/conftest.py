@@ -1,5 +1,6 @@
 """Runs of real ansible-playbook that take the lock on real routers."""
 
+import json
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ PLAY = [
         "gather_facts": False,
         "tasks": [
             {"ansible.builtin.file": {"path": "{{ here }}/began-{{ name }}", "state": "touch", "mode": "0600"}},
-            {"ansible.builtin.wait_for": {"path": "{{ here }}/go-on", "timeout": 120, "sleep": 1}},
+            {"ansible.builtin.wait_for": {"path": "{{ here }}/go-on-{{ name }}", "timeout": 120, "sleep": 1}},
             {"next_host": {}},
         ],
     },
@@ -61,7 +62,12 @@ class Run:
         self._here, self._log = here, here / f"{name}.log"
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         environment |= {"XDG_RUNTIME_DIR": str(here), "PYTHONUNBUFFERED": "1", "COLUMNS": "1000"}
-        command = [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, here / "deploy.yml"]
+        command: list[str | Path] = [
+            Path(sys.executable).parent / "ansible-playbook",
+            "-i",
+            inventory,
+            here / "deploy.yml",
+        ]
         with self._log.open("wb") as log:
             self.child = process.start(
                 [*command, "-e", f"name={name}", "-e", f"here={here}", *arguments],
@@ -82,6 +88,11 @@ class Run:
         assert self.child.poll() is None, self.output
         return self
 
+    def go_on(self) -> "Run":
+        """Let it come to its next host, and to its end."""
+        (self._here / f"go-on-{self.name}").touch()
+        return self
+
     def end(self, seconds: float = 90.0) -> int:
         """Wait for its end; returns the status."""
         try:
@@ -89,10 +100,19 @@ class Run:
         except subprocess.TimeoutExpired:
             pytest.fail(f"it does not end:\n{self.output}")
 
+    def folder(self) -> Path:
+        """Where its lock is asked."""
+        return self._here / "ionman" / f"deploy-{self.child.pid}-{place.stat(self.child.pid)[19]}"
+
+    def state(self) -> str:
+        """What its holder says of the lock."""
+        with place.connect(self.folder(), 10) as connection:
+            connection.sendall(b'{"do": "state"}\n')
+            return str(json.loads(connection.makefile().readline())["state"])
+
     def holder(self) -> int:
         """The process that holds its lock, by what the kernel says of the socket's other end."""
-        folder = self._here / "ionman" / f"deploy-{self.child.pid}-{place.stat(self.child.pid)[19]}"
-        with place.connect(folder, 5) as connection:
+        with place.connect(self.folder(), 5) as connection:
             found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", found)[0])
 
@@ -111,7 +131,7 @@ class Controller:
         (here / "deploy.yml").write_text(yaml.safe_dump(PLAY))
         (here / "action_plugins").mkdir()
         (here / "action_plugins/next_host.py").write_text(NEXT_HOST)
-        self.routers = [router.address for router in routers]
+        self.routers = sorted(router.address for router in routers)
         self._ca = here / "ca.pem"
         self._ca.write_bytes(b"".join(router.authority.certificate for router in routers))
 
@@ -125,10 +145,6 @@ class Controller:
         inventory.write_text(yaml.safe_dump({"all": {"hosts": {"here1": {}}, "vars": used}}))
         self._runs.append(Run(self.here, name, inventory, *arguments))
         return self._runs[-1]
-
-    def go_on(self) -> None:
-        """Let every run come to its end."""
-        (self.here / "go-on").touch()
 
     def left(self) -> list[str]:
         """What runs left behind: folders with sockets."""

@@ -2,10 +2,14 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
+from typing import Any
 
-from tests.crossbar import Crossbar
-from tests.lock.conftest import Controller, until
+import ionman
+from ionman import locks, process
+from tests.crossbar import PASSWORDS, Crossbar, free_port
+from tests.lock.conftest import Controller, Run, until
 
 LOCK = "ionman.deploy.lock"
 
@@ -21,34 +25,116 @@ def free(*routers: Crossbar) -> bool:
     return not any(LOCK in router.registrations() for router in routers)
 
 
+def refused(run: Run, by: Run) -> bool:
+    assert run.end() == 2, run.output
+    return f"another deploy is at work: {locks.deploy()['who']} has held it since" in run.output and (
+        f"(process {by.child.pid}), on" in run.output
+    )
+
+
+def show(router: Crossbar) -> str:
+    command = [sys.executable, "-m", "ionman.command.main", "lock", "show", f"--router={router.address}"]
+    environment = {**os.environ, "IONMAN_PASSWORD": PASSWORDS["ops"]}
+    return process.run([*command, f"--ca={router.ca}"], env=environment, timeout=60).stdout
+
+
 def test_the_second_is_refused_and_told_who_is_at_it(
     controller: Controller, router: Crossbar, second_router: Crossbar
 ) -> None:
-    first = controller.run("first", "-e", "service=demo").began()
-    holder = first.holder()
-    second = controller.run("second")
-    assert second.end() == 2, second.output
-    said = second.output
-    assert "another deploy is at work" in said
-    assert f"for deploy demo (process {first.child.pid}), on {controller.routers[0]}" in said or (
-        f"for deploy demo (process {first.child.pid}), on {controller.routers[1]}" in said
-    )
-    assert "lock_wait=600" in said
-    assert not (controller.here / "began-second").exists()
-    controller.go_on()
-    assert first.end() == 0, first.output
-    assert controller.left() == []
-    assert free(router, second_router)
-    until(lambda: not alive(holder), 10)
+    told: list[tuple[str, Any]] = []
+    with ionman.connect([router.address], realm="ionman", user="ops", password=PASSWORDS["ops"], ca=router.ca) as ops:
+        ops.subscribe(
+            "ionman.deploy.",
+            lambda document, details: told.append((details["topic"].rpartition(".")[2], document)),
+            match="prefix",
+            details=True,
+        )
+        first = controller.run("first", "-e", "service=demo").began()
+        holder = first.holder()
+        assert f"for deploy demo (process {first.child.pid})" in show(router)
+        second, check = controller.run("second"), controller.run("check", "--check")
+        assert refused(second, by=first), second.output
+        assert "have this run wait: -e lock_wait=600" in second.output
+        assert not (controller.here / "began-second").exists()
+        assert check.end() == 0, check.output
+        assert first.go_on().end() == 0, first.output
+        assert controller.left() == []
+        assert "free" in show(second_router)
+        until(lambda: not alive(holder), 10)
+        until(lambda: len(told) >= 3, 10)
+    assert [topic for topic, _ in told] == ["started", "host", "finished"]
+    assert [document["n"] for _, document in told] == [1, 2, 3]
+    assert {document["what"] for _, document in told} == {"deploy demo"}
+    assert len({document["id"] for _, document in told}) == 1
 
 
-def test_a_killed_deployer_frees_it_within_seconds(
+def test_a_killed_deployer_frees_it_within_seconds_for_who_waits(
     controller: Controller, router: Crossbar, second_router: Crossbar
 ) -> None:
     first = controller.run("first").began()
     holder = first.holder()
+    second = controller.run("second", lock_wait=60)
+    until(lambda: "waiting for the lock, 0 s of 60 s: another deploy is at work" in second.output)
     os.kill(first.child.pid, signal.SIGKILL)
     until(lambda: not alive(holder), 5)
-    assert free(router, second_router)
-    assert controller.left() == []
+    second.began()
     first.end()
+    os.kill(second.child.pid, signal.SIGINT)  # Ctrl-C
+    assert second.end() != 0
+    until(lambda: controller.left() == [], 5)
+    assert free(router, second_router)
+
+
+def test_a_holder_that_is_gone_is_noticed_before_the_next_host(controller: Controller) -> None:
+    run = controller.run("first").began()
+    os.kill(run.holder(), signal.SIGKILL)
+    assert run.go_on().end() == 2, run.output
+    assert "the process that held the lock is gone" in run.output
+
+
+def test_one_router_down_is_a_warning_and_none_at_all_is_too(
+    controller: Controller, router: Crossbar, second_router: Crossbar
+) -> None:
+    down = f"localhost:{free_port()}"
+    first = controller.run("first", lock_routers=[down, router.address]).began()
+    assert f"the lock is not held on {down}: {down} refuses connections" in first.output
+    assert refused(controller.run("second", lock_routers=[router.address, second_router.address]), by=first)
+    alone = controller.run("alone", lock_routers=[down]).began()
+    assert "no router can be asked for the lock" in alone.output
+    assert "The deploy goes on without it" in alone.output
+    assert [run.go_on().end() for run in (first, alone)] == [0, 0], alone.output
+
+
+def test_without_an_account_it_says_that_there_is_no_lock(controller: Controller) -> None:
+    old = controller.run("old", lock_user=None, lock_password=None).began()
+    assert "there is no lock: another deploy can run at the same time. Set lock_user, lock_password" in old.output
+    assert old.go_on().end() == 0, old.output
+    assert controller.left() == []
+
+
+def test_a_login_that_is_refused_stops_before_the_first_host(controller: Controller) -> None:
+    run = controller.run("wrong", lock_password="another").began()
+    assert "the lock cannot be taken" in run.output
+    assert run.go_on().end() == 2
+    assert "does not let ops into the realm" in run.output.partition("next_host")[2]
+    assert "another" not in run.output.replace("another deploy", "")
+
+
+def test_who_comes_back_to_a_restarted_router_too_late_has_lost_it(tmp_path: Path, own_router: Crossbar) -> None:
+    controller = Controller(tmp_path, [own_router.start()])
+    try:
+        first = controller.run("first").began()
+        own_router.restart()
+        until(lambda: f"process {first.child.pid})" in show(own_router), 30)  # it came back by itself
+        holder = first.holder()
+        os.kill(holder, signal.SIGSTOP)  # as a machine that sleeps
+        own_router.restart()
+        second = controller.run("second").began()
+        os.kill(holder, signal.SIGCONT)
+        until(lambda: first.state() == "lost", 30)
+        assert first.go_on().end() == 2
+        assert "the lock was lost while it was held: another deploy is at work" in first.output
+        assert second.go_on().end() == 0, second.output
+        assert controller.left() == []
+    finally:
+        controller.close()
