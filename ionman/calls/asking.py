@@ -41,7 +41,8 @@ class Question:
     then: Callable[[list[Any] | IonmanError], None] | None = None  # while it is with a session
     session: Session | None = None
     without: set[Router] = field(default_factory=set)  # these know no such procedure
-    missing: tuple[float, IonmanError] | None = None  # since when, and what the first of them said
+    since: float = 0.0  # when the first of them said so
+    error: IonmanError | None = None  # what went wrong last
     timer: asyncio.TimerHandle | None = None
 
 
@@ -97,16 +98,15 @@ class Asking:
 
     def _wait(self, question: Question) -> None:
         """Have it sent when there is a router for it, or tell that none of them knows the procedure."""
-        if question.missing is None or self._joining.seek(question.without):
+        if not question.error or not question.without or self._joining.seek(question.without):
             self._waiting[question] = None
             return
-        since, error = question.missing
-        missing = self._loop.time() - since
-        if rules.again(error, idempotent=question.idempotent, missing=missing):
+        missing = self._loop.time() - question.since
+        if rules.again(question.error, idempotent=question.idempotent, missing=missing):
             question.without.clear()
             self._loop.call_later(rules.pause(question.reply.tries), self._send, question)
         else:
-            self._done(question, error=error)
+            self._done(question, error=question.error)
 
     def _outcome(self, question: Question, session: Session, outcome: list[Any] | IonmanError) -> None:
         if question.reply.done():
@@ -115,9 +115,10 @@ class Asking:
         if not isinstance(outcome, IonmanError):
             self._done(question, result=value(outcome[3:]) if question.body.kind == CALL else None)
             return
+        question.error = outcome
         if rules.is_missing(outcome):
             question.without.add(session.router)
-            question.missing = question.missing or (self._loop.time(), outcome)
+            question.since = question.since or self._loop.time()
             self._send(question)
             return
         unsent = isinstance(outcome, Lost) and not outcome.written
@@ -137,8 +138,8 @@ class Asking:
             remedy = "give it more time (--deadline), and look at the service's log"
             said = f"the call of {question.reply.uri} got no answer from {question.reply.router} before the deadline"
             self._done(question, error=Late(said, remedy=remedy))
-        elif question.missing:
-            self._done(question, error=question.missing[1])
+        elif question.error:
+            self._done(question, error=question.error)
         else:
             trouble = self._joining.trouble
             said = f"{question.reply.uri} was not asked, for no router was joined before the deadline"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ionman.calls import message as wamp
 from ionman.calls.message import Body
+from ionman.calls.rules import NO_SUCH_PROCEDURE
 from ionman.calls.wamp import Session
 from ionman.errors import InputError, IonmanError, WampError
 
@@ -27,6 +28,7 @@ class Kept:
     details: bool  # whether `run` gets the router's details, as the keyword `details`
     made: Future[None] = field(default_factory=Future)
     error: IonmanError | None = None
+    dropped: bool = False  # it has been taken back
     number: int = 0  # the router's number for it, on the session that is home
     cancel: Callable[[], None] = lambda: None
 
@@ -53,21 +55,24 @@ class Keeping:
         self._make(kept)
 
     def drop(self, kept: Kept) -> None:
-        """Take it back."""
-        if kept not in self._kept:
+        """Take it back. What the router calls before it knows is still answered."""
+        if kept.dropped or kept not in self._kept:
             return
-        self._kept.remove(kept)
-        if self._home and kept.number:
-            kind = wamp.UNREGISTER if kept.registration else wamp.UNSUBSCRIBE
-            if kept.registration or not any(one.number == kept.number for one in self._subscribed()):
-                self._home.ask(wamp.body(kind, kept.number), None)
-        kept.number = 0
+        kept.dropped = True
+        session, number = self._home, kept.number
+        shared = not kept.registration and sum(one.number == number for one in self._kept if not one.registration) > 1
+        if session is None or not number or shared:
+            self._kept.remove(kept)
+            return
+        kind = wamp.UNREGISTER if kept.registration else wamp.UNSUBSCRIBE
+        session.ask(wamp.body(kind, number), lambda outcome: self._forget(kept, outcome))
 
     def joined(self, session: Session | None) -> None:
         """Make all of them on the session that is home now."""
         if session is self._home:
             return
         self._home = session
+        self._kept = [kept for kept in self._kept if not kept.dropped]
         for kept in self._kept:
             kept.number = 0
         if session:
@@ -90,11 +95,13 @@ class Keeping:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _subscribed(self) -> list[Kept]:
-        return [one for one in self._kept if not one.registration]
+    def _forget(self, kept: Kept, outcome: object) -> None:
+        del outcome  # refused or lost: it is gone either way
+        if kept in self._kept:
+            self._kept.remove(kept)
 
     def _make(self, kept: Kept) -> None:
-        if (session := self._home) and session.joined and kept in self._kept:
+        if (session := self._home) and session.joined and kept in self._kept and not kept.dropped:
             session.ask(kept.body, lambda outcome: self._made(kept, session, outcome))
 
     def _made(self, kept: Kept, session: Session, outcome: list[Any] | IonmanError) -> None:
@@ -114,16 +121,18 @@ class Keeping:
             self._loop.call_later(AGAIN, self._make, kept)
 
     def _heard(self, session: Session, message: list[Any]) -> None:
-        if message[0] == wamp.EVENT:
-            _, number, _, details, *rest = message
-            for kept in self._subscribed():
-                if kept.number == number:
-                    self.later(kept.run, *(rest[0] if rest else ()), **_details(kept, details))
-            return
-        _, request, number, details, *rest = message
-        for kept in self._kept:
-            if kept.number == number and kept.registration:
-                self._called.submit(self._call, session, request, kept, rest[0] if rest else (), details)
+        """An EVENT: [kind, subscription, event, details, args?], or an INVOCATION: [kind, request, registration, ..."""
+        called = message[0] == wamp.INVOCATION
+        number = message[2 if called else 1]
+        details, args = message[3], message[4] if len(message) > 4 else ()
+        found = [kept for kept in self._kept if kept.number == number and kept.registration is called]
+        if not called:
+            for kept in found:
+                self.later(kept.run, *args, **_details(kept, details))
+        elif found:
+            self._called.submit(self._call, session, message[1], found[0], args, details)
+        else:
+            session.tell(wamp.ERROR, wamp.INVOCATION, message[1], {}, NO_SUCH_PROCEDURE, ["it was taken back"])
 
     def _call(
         self, session: Session, request: int, kept: Kept, args: Sequence[Any], details: Mapping[str, Any]

@@ -23,7 +23,7 @@ from ionman.errors import Unavailable
 
 SUBPROTOCOL = Subprotocol("wamp.2.cbor")
 MAX_MESSAGE = 1 << 24  # octets, Crossbar's own limit
-TICK, QUIET, SILENT = 0.5, 1.0, 4.0  # s: how often to look; quiet so long: ping; no sign so long: it is gone
+TICK, QUIET, SILENT = 0.25, 1.0, 4.0  # s: how often to look; quiet so long: ping; no sign so long: it is gone
 DATA = (Opcode.BINARY, Opcode.TEXT, Opcode.CONT)
 
 

@@ -9,10 +9,11 @@ import pytest
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 
+from ionman.calls import rules
 from ionman.calls.login import Account, login
 from ionman.calls.reach import Router, parse
-from ionman.calls.message import failure, value
-from ionman.errors import ConfigurationError, Refused, WampError
+from ionman.calls.message import body, failure, value
+from ionman.errors import ConfigurationError, InputError, IonmanError, Late, Refused, Unavailable, WampError
 from ionman.routers.credential import scram
 
 
@@ -109,3 +110,53 @@ def test_what_an_error_becomes() -> None:
     assert isinstance(error, WampError)
     assert str(error) == "app.error.full: the disk is full {'left': 0}"
     assert "no service has registered it" in str(failure("wamp.error.no_such_procedure", []))
+
+
+LOST, LATE, REFUSED = Unavailable("lost"), Late("late"), Refused("no")
+CANCELED, DRAINED, MISSING, OTHER = (
+    WampError(uri, "")
+    for uri in ("wamp.error.canceled", "ionman.error.drained", "wamp.error.no_such_procedure", "app.error.full")
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "how", "again"),
+    [
+        (LOST, {"idempotent": False}, False),
+        (LOST, {"idempotent": False, "unsent": True}, True),
+        (LOST, {"idempotent": True}, True),
+        (CANCELED, {"idempotent": False}, False),
+        (CANCELED, {"idempotent": True}, True),
+        (DRAINED, {"idempotent": False}, False),
+        (DRAINED, {"idempotent": True}, True),
+        (MISSING, {"idempotent": False}, False),
+        (MISSING, {"idempotent": True, "missing": 1.9}, True),
+        (MISSING, {"idempotent": True, "missing": 2.0}, False),
+        (OTHER, {"idempotent": True}, False),
+        (LATE, {"idempotent": True}, False),
+        (REFUSED, {"idempotent": True}, False),
+    ],
+)
+def test_what_may_be_asked_again(error: IonmanError, how: dict[str, Any], again: bool) -> None:
+    assert rules.again(error, **how) is again
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_declared"),
+    [("app.get", True), ("app.get_all", False), ("app.read.x", True), ("app.read", False), ("app.list2", True)],
+)
+def test_what_is_declared_idempotent(uri: str, is_declared: bool) -> None:
+    assert rules.declared(uri, ("app.get", "app.read.", "app.list*")) is is_declared
+
+
+def test_pauses_grow_to_half_a_second_and_the_first_is_none() -> None:
+    pauses = [rules.pause(times) for times in range(1, 12)]
+    assert (pauses[0], pauses == sorted(pauses), pauses[-1]) == (0.0, True, 0.5)
+
+
+def test_a_request_that_a_router_would_close_the_connection_at_is_not_sent() -> None:
+    assert body(48, {}, "app.x", ["x" * 900], largest=1024).numbered(7)[:4] == b"\x85\x18\x30\x07"
+    with pytest.raises(InputError, match="10[0-9][0-9] octets; the router takes 1024"):
+        body(48, {}, "app.x", ["x" * 1024], largest=1024)
+    with pytest.raises(InputError, match="cannot be sent"):
+        body(48, {}, "app.x", [object()])
