@@ -1,6 +1,5 @@
 """`ionman probe SERVICE`: numbered calls at a fixed rate, while something is done to the service; and the verdict."""
 
-import gc
 import json
 import os
 import signal
@@ -92,8 +91,6 @@ def run(  # noqa: PLR0913, PLR0917 - click hands over each option
         raise InputError("nobody would call", remedy="give a --rate or some --callers")
     file = history or _standard(uri or service)
     probing = Probing(_connect(config), service, history=file, **how)
-    gc.collect()
-    gc.freeze()  # a collection of what was imported would be a pause in which no call is sent
     with probing:
         status = _while(probing, command, around) if command else _until(probing, seconds)
     fault = _tell(probing.verdict(Limits(ratio, least)), file)

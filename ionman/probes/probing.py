@@ -1,10 +1,11 @@
 """Calls numbered requests in an open loop and in closed loops, and writes down what became of each.
 
-Open loop: call `k` is due at `k / rate` seconds, whether or not the ones before were answered, and its latency counts
-from that moment. So a service that stands still for a second shows as many slow calls as there would have been callers
-waiting (Gil Tene calls the other way, which waits for the answer before it counts on, coordinated omission).
+Open loop: call `k` is due `k / rate` seconds after the first, whether or not the ones before were answered, and its
+latency counts from that moment. So a service that stands still for a second shows as many slow calls as there would have
+been callers waiting (Gil Tene calls the other way, which waits for the answer before it counts on, coordinated omission).
 """
 
+import gc
 import heapq
 import threading
 import time
@@ -76,12 +77,15 @@ class Probing:
             self._clients = [unless_all.enter_context(self._connect()) for _ in range(sessions)]
             self.record = Record(self.history)
             self._strayed = Session.strays
+            gc.collect()
+            gc.freeze()  # looking through all that was imported, again and again, would be pauses in the sending
+            unless_all.callback(gc.unfreeze)
             self.record.begin(Header(self.uri, self._rate, self._callers, answer=self._answer))
             unless_all.callback(lambda: self.record.end(self._strays()))
             unless_all.enter_context(Callees(self._clients[0], self.uri, self.record.callees))
             self._closing = unless_all.pop_all()
-        first = self.record.began
-        self._due = [(first, caller) for caller in range(0 if self._rate else 1, self._callers + 1)]
+        self._first = time.monotonic()
+        self._due = [(self._first, caller) for caller in range(0 if self._rate else 1, self._callers + 1)]
         self._pacer.start()
         return self
 
@@ -131,7 +135,7 @@ class Probing:
                 due, caller = heapq.heappop(self._due)
                 if caller == OPEN:
                     calls += 1
-                    heapq.heappush(self._due, (self.record.began + calls / self._rate, OPEN))
+                    heapq.heappush(self._due, (self._first + calls / self._rate, OPEN))
             self._send(due if caller == OPEN else time.monotonic(), caller)
 
     def _send(self, due: float, caller: int) -> None:
