@@ -11,8 +11,8 @@ from nacl.signing import SigningKey
 
 from ionman.calls import rules
 from ionman.calls.login import Account, login
-from ionman.calls.reach import Router, parse
 from ionman.calls.message import body, failure, value
+from ionman.calls.reach import Router, parse
 from ionman.errors import ConfigurationError, InputError, IonmanError, Late, Refused, Unavailable, WampError
 from ionman.routers.credential import scram
 
@@ -156,7 +156,7 @@ def test_pauses_grow_to_half_a_second_and_the_first_is_none() -> None:
 
 def test_a_request_that_a_router_would_close_the_connection_at_is_not_sent() -> None:
     assert body(48, {}, "app.x", ["x" * 900], largest=1024).numbered(7)[:4] == b"\x85\x18\x30\x07"
-    with pytest.raises(InputError, match="10[0-9][0-9] octets; the router takes 1024"):
+    with pytest.raises(InputError, match=r"10[0-9][0-9] octets; the router takes 1024"):
         body(48, {}, "app.x", ["x" * 1024], largest=1024)
     with pytest.raises(InputError, match="cannot be sent"):
         body(48, {}, "app.x", [object()])
