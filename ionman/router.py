@@ -1,4 +1,4 @@
-"""The router: Crossbar's configuration as a pure function of the realms in the inventory.
+"""The router: Crossbar's configuration, and the rights of services, as pure functions of the realms in the inventory.
 
 The description is the router's section of a host's desired state, with these keys (docs/router.md shows one)::
 
@@ -6,22 +6,26 @@ The description is the router's section of a host's desired state, with these ke
     names, origins                              how browsers reach the page; further pages that may connect
     max_connections, max_message_size, page     limits, and the directory of the page at `/`
     realms   [{name, roles: [{name, permissions: [{uri, match, allow}]}], users: [{name, password | key, role}]}]
-    services [{name, realm, user, password | key, procedures, topics, calls}]
+    services [{name, realm, user, password | key, procedures, topics, calls, kept}]
+                                                `kept`: procedures of its other releases that are still installed
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ionman.errors import ConfigurationError
 from ionman.routers.check import Problem, check
 from ionman.routers.credential import salt_for, scram
-from ionman.routers.permission import Permission, exact, prefix, render, settle
-from ionman.routers.shape import OPS, rendered, service_role, slug
+from ionman.routers.rights import CONTRACT, component, realm_roles, rights, services
+from ionman.routers.shape import rendered, service_role
 
-__all__ = ["CONTRACT", "PAGE", "Problem", "check", "node"]
+__all__ = ["AUTHORIZER", "CONFIGURATION", "CONTRACT", "PAGE", "RIGHTS", "Problem", "check", "files", "node", "rights"]
 
-CONTRACT = "ionman.service."  # prefix of what every service answers beside its own procedures: ping, info, stats
+# The files of a router, in one folder; Crossbar reads the second while it runs.
+CONFIGURATION, RIGHTS, AUTHORIZER = "config.json", "rights.json", "ionman_authorizer.py"
+PLACE = Path("/etc/ionman/router")
 PAGE = Path(__file__).parent / "web" / "static"
 
 PORT = 8443
@@ -39,10 +43,25 @@ HTTP_TIMEOUT_S = 10
 Json = dict[str, Any]
 
 
-def node(router: Mapping[str, Any], salt: bytes) -> Json:
+def files(router: Mapping[str, Any], salt: bytes, place: Path = PLACE) -> dict[str, str]:
+    """The files of `router` that belong into the folder `place`: name -> text. See `node`."""
+    return {
+        AUTHORIZER: (Path(__file__).parent / "routers/authorizer.py").read_text(),
+        RIGHTS: _text(rights(router)),
+        CONFIGURATION: _text(node(router, salt, place)),
+    }
+
+
+def _text(document: Json) -> str:
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def node(router: Mapping[str, Any], salt: bytes, place: Path = PLACE) -> Json:
     """Crossbar's configuration for `router`, the same for the same input.
 
-    `salt` is a secret of 16 bytes or more that the router's host keeps; the users' own salts are made from it.
+    It stays the same when only what services register, publish or call has changed: that is in `rights`. `place` is the
+    folder of all three files. `salt` is a secret of 16 bytes or more that the router's host keeps; the users' own salts
+    are made from it.
     Raises `ConfigurationError` with everything that `check` finds.
     """
     problems = check(router)
@@ -53,7 +72,13 @@ def node(router: Mapping[str, Any], salt: bytes) -> Json:
     worker = {
         "type": "router",
         "id": "router",
-        "realms": [_realm(router, realm) for realm in router["realms"]],
+        "options": {"pythonpath": [str(place)]},
+        "realms": [{"name": realm["name"], "roles": realm_roles(router, realm)} for realm in router["realms"]],
+        # Crossbar starts these before it listens, each when the one before is ready: nobody comes too early.
+        "components": [
+            component(realm, f"{AUTHORIZER.removesuffix('.py')}.Authorizer", str(place / RIGHTS))
+            for realm in router["realms"]
+        ],
         "transports": [_transport(router, salt)],
     }
     return {"version": 2, "controller": {"id": "ionman"}, "workers": [worker]}
@@ -121,42 +146,6 @@ def _origins(router: Mapping[str, Any]) -> list[str]:
     return sorted({f"https://{name}:{router.get('port', PORT)}" for name in names} | set(router.get("origins", ())))
 
 
-def _realm(router: Mapping[str, Any], realm: Mapping[str, Any]) -> Json:
-    roles, names = _roles(router, realm), rendered(router, realm)
-    known = [
-        uri
-        for service in _services(router, realm)
-        for uri in (*_list(service, "procedures"), *_list(service, "topics"))
-    ]
-    known += [entry.uri for entries in roles.values() for entry in entries if not entry.prefix]
-    return {
-        "name": realm["name"],
-        "roles": [
-            {"name": names[role], "permissions": [render(entry) for entry in settle(entries, known)]}
-            for role, entries in sorted(roles.items())
-        ],
-    }
-
-
-def _roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, list[Permission]]:
-    roles = {
-        role["name"]: [_permission(entry) for entry in role.get("permissions", ())] for role in _list(realm, "roles")
-    }
-    for service in _services(router, realm):
-        roles[service_role(service["name"])] = [
-            *exact(_list(service, "procedures"), "register"),
-            *exact(_list(service, "topics"), "publish", "subscribe"),
-            *(prefix(uri, "call") for uri in _list(service, "calls")),
-            prefix(f"{CONTRACT}{slug(service['name'])}.", "register", "call"),
-        ]
-    roles[OPS] = [prefix("wamp.", "call", "subscribe"), prefix("ionman.", "call", "subscribe")]
-    return roles
-
-
-def _permission(entry: Mapping[str, Any]) -> Permission:
-    return Permission(entry["uri"], entry.get("match", "exact") == "prefix", frozenset(entry["allow"]))
-
-
 def _auth(router: Mapping[str, Any], salt: bytes) -> Json:
     auth: Json = {}
     for realm, user in _users(router):
@@ -173,15 +162,7 @@ def _auth(router: Mapping[str, Any], salt: bytes) -> Json:
 def _users(router: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Every user with its realm, in order: those of the realm, then the services'."""
     for realm in router["realms"]:
-        for user in _list(realm, "users"):
+        for user in realm.get("users") or ():
             yield realm, user
-        for service in _services(router, realm):
+        for service in services(router, realm):
             yield realm, {**service, "name": service["user"], "role": service_role(service["name"])}
-
-
-def _services(router: Mapping[str, Any], realm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [service for service in _list(router, "services") if service["realm"] == realm["name"]]
-
-
-def _list(mapping: Mapping[str, Any], key: str) -> Sequence[Any]:
-    return mapping.get(key) or ()

@@ -4,7 +4,6 @@
 `.start()`, and only on a router of the test's own.
 """
 
-import json
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ from typing import Any
 
 from ionman import certificate, process, router
 from ionman.call import Account, Caller
+from ionman.files import write
 
 CROSSBAR = Path(__file__).parents[1] / "build" / "crossbar" / "bin" / "crossbar"
 SALT = b"a salt secret for tests only"
@@ -101,10 +101,10 @@ class Crossbar:
         return self.directory / "node.log"
 
     def write(self) -> Path:
-        """Write the node's configuration and return its path."""
-        path = self.directory / "config.json"
-        path.write_text(json.dumps(router.node(self.description, SALT), indent=1))
-        return path
+        """Write the router's files and return the path of the node's configuration."""
+        for name, text in router.files(self.description, SALT, self.directory).items():
+            write(self.directory / name, text)
+        return self.directory / router.CONFIGURATION
 
     def start(self) -> "Crossbar":
         """Start the router and wait until it answers."""

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def wanted(layout: Layout, router: Router, *, check: bool) -> Node:
     if problems:
         lines = "".join(f"\n    router.{problem}" for problem in problems)
         raise InputError(f"the router's section cannot be used:{lines}", remedy="nothing was changed")
-    configuration = describe.node(description, _salt(layout, make=not check))
+    texts = describe.files(description, _salt(layout, make=not check), layout.router_configuration)
     paths = (router.certificate, router.key, *router.chain)
-    return crossbar.node(layout, router, configuration, b"".join(Path(path).read_bytes() for path in paths))
+    return crossbar.node(layout, router, texts, b"".join(Path(path).read_bytes() for path in paths))
 
 
 def _salt(layout: Layout, *, make: bool) -> bytes:
@@ -62,12 +63,11 @@ def _state(layout: Layout) -> None:
 
 def found(layout: Layout, router: Router) -> FoundNode:
     """What the router is now."""
-    configuration = layout.router_configuration / "config.json"
     proven = _proven(layout) / "parts.json"
     status = supervisor.status(layout, [ROUTER])[ROUTER]
     return FoundNode(
         parts=json.loads(proven.read_text()) if proven.exists() else {},
-        configuration=configuration.read_text() if configuration.exists() else "",
+        files=_texts(layout.router_configuration),
         linked=supervisor.enabled(layout, ROUTER),
         note=_unready(layout, router),
         pid=status.pid,
@@ -75,8 +75,14 @@ def found(layout: Layout, router: Router) -> FoundNode:
     )
 
 
+def _texts(place: Path) -> dict[str, str]:
+    """The router's files that are in the folder `place`, in the order in which they are written."""
+    paths = [place / name for name in (describe.AUTHORIZER, describe.RIGHTS, describe.CONFIGURATION)]
+    return {path.name: path.read_text() for path in paths if path.exists()}
+
+
 def _proven(layout: Layout) -> Path:
-    """The folder with what the router last came up with: configuration, program files and parts."""
+    """The folder with what the router last came up with: its files, its program's files and its parts."""
     return layout.router_configuration / "proven"
 
 
@@ -95,13 +101,14 @@ def check(layout: Layout, node: Node, is_there: FoundNode) -> None:
             f"router.port: {router.port} is in use by {port.holder(router.port)}",
             remedy="stop that, or choose another port (router_port); nothing was changed",
         )
-    if is_there.configuration == node.configuration:
+    if is_there.files.get(describe.CONFIGURATION) == node.files[describe.CONFIGURATION]:
         return
     binary = layout.release("crossbar", router.version) / "venv/bin/crossbar"
     with tempfile.TemporaryDirectory(prefix=".check", dir=layout.runs) as name:
-        write(Path(name) / "config.json", node.configuration, mode=0o600)
+        path = Path(name) / describe.CONFIGURATION
+        write(path, node.files[describe.CONFIGURATION], mode=0o600)
         try:
-            run([binary, "check", "--cbdir", name, "--config", f"{name}/config.json"], timeout=120)
+            run([binary, "check", "--cbdir", name, "--config", path], timeout=120)
         except CommandFailed as error:
             raise InputError(f"Crossbar refuses the configuration: {error.message}") from error
 
@@ -119,8 +126,9 @@ class DoingRouter:
     def all(self) -> None:
         """Do them; what does not come up is put back."""
         verbs = {step.verb for step in self.steps}
-        if "write" in verbs:
-            self._land(self.node.configuration)
+        if "write" in verbs and "await" not in verbs:
+            self._prove()  # before what is read at once: a later put-back must not bring older rights
+        self._land({name: text for name, text in self.node.files.items() if self.found.files.get(name) != text})
         if verbs & {"start", "restart"}:
             self._run(supervisor.files(self.layout, self.node.program), self.found.pid)
         if "await" not in verbs:
@@ -131,11 +139,12 @@ class DoingRouter:
             raise self._put_back(error) from error
         self._prove()
 
-    def _land(self, configuration: str) -> None:
+    def _land(self, texts: Mapping[str, str]) -> None:
         user = self.layout.router_user
         folder(self.layout.router_configuration, mode=0o750, group=user)
         _state(self.layout)
-        write(self.layout.router_configuration / "config.json", configuration, mode=0o640, group=user)
+        for name, text in texts.items():
+            write(self.layout.router_configuration / name, text, mode=0o640, group=user)
 
     def _run(self, texts: dict[str, str], old: int) -> None:
         """Have the program's files and a process that began with them; `old` is the process that has to go."""
@@ -177,7 +186,8 @@ class DoingRouter:
         place = _proven(self.layout)
         folder(place, mode=0o700)
         texts = supervisor.files(self.layout, self.node.program)
-        write(place / "config.json", self.node.configuration, mode=0o600)
+        for name, text in self.node.files.items():
+            write(place / name, text, mode=0o600)
         write(place / "program.json", json.dumps(texts), mode=0o600)
         write(place / "parts.json", json.dumps(dict(self.node.parts)), mode=0o600)
 
@@ -188,7 +198,7 @@ class DoingRouter:
             remove(self.layout, self.say)
             return Unavailable(error.message, remedy=f"{error.remedy}; it never ran before, so it was stopped again")
         self.say("router: putting the previous configuration back")
-        self._land((place / "config.json").read_text())
+        self._land(_texts(place))
         texts = json.loads((place / "program.json").read_text())
         self._run(texts, supervisor.status(self.layout, [ROUTER])[ROUTER].pid)
         return Unavailable(error.message, remedy=f"{error.remedy}; {self._how_it_is(texts)}")

@@ -7,35 +7,38 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from ionman import router as describe
 from ionman.host import KEEP, Step
 from ionman.hosts.layout import ROUTER, Layout
 from ionman.hosts.state import Router
 from ionman.hosts.supervisor import Program, files
 
-CONFIGURATION = "router/config.json"
 OPEN_FILES = 65536
 MEMORY = 4096  # MB
+SHOWN = 4  # URIs that a line of the plan names
 STOP_TIMEOUT = 20  # s; Crossbar takes about 6 (facts: a restart of the router)
 
 
 @dataclass(frozen=True)
 class Node:
-    """What the router should be. `parts` names what it is made of, each with a digest, so that a change has a name."""
+    """What the router should be: its files' texts by name, and what it is made of.
+
+    `parts` names that, each with a digest, so that a change has a name: what it takes a restart for.
+    """
 
     router: Router
-    configuration: str
+    files: Mapping[str, str]
     program: Program
     parts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class FoundNode:
-    """What the router is: the parts it last came up with, the configuration that lies there, and how it is."""
+    """What the router is: the parts it last came up with, the files that lie there, and how it is."""
 
     parts: Mapping[str, str] = field(default_factory=dict)
-    configuration: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
     linked: bool = False
     note: str = "not there"  # why it is not ready; empty when it is
     pid: int = 0
@@ -49,7 +52,7 @@ def program(layout: Layout, router: Router) -> Program:
         name=ROUTER,
         command=(
             *(f"{release}/venv/bin/crossbar", "start", "--cbdir", str(layout.router_state)),
-            *("--config", str(layout.router_configuration / "config.json"), "--loglevel", "info"),
+            *("--config", str(layout.router_configuration / describe.CONFIGURATION), "--loglevel", "info"),
             *("--logformat", "standard"),
         ),
         directory=layout.router_state,
@@ -75,18 +78,21 @@ def program(layout: Layout, router: Router) -> Program:
     )
 
 
-def node(layout: Layout, router: Router, configuration: Mapping[str, Any], certificates: bytes) -> Node:
-    """What the router should be: `configuration` is Crossbar's, `certificates` all its TLS files' bytes."""
-    text = json.dumps(configuration, indent=2, sort_keys=True) + "\n"
+def node(layout: Layout, router: Router, texts: Mapping[str, str], certificates: bytes) -> Node:
+    """What the router should be: `texts` are its files (ionman.router.files), `certificates` its TLS files' bytes.
+
+    The rights are no part: Crossbar reads them while it runs.
+    """
     made = program(layout, router)
     run = json.dumps(files(layout, made), sort_keys=True)
     parts = {
         "version": router.version,
-        "configuration": _digest(text.encode()),
+        "configuration": _digest(texts[describe.CONFIGURATION].encode()),
+        "authorizer": _digest(texts[describe.AUTHORIZER].encode()),
         "certificate or key": _digest(certificates),
         "run script": _digest(run.encode()),
     }
-    return Node(router, text, made, parts)
+    return Node(router, texts, made, parts)
 
 
 def _digest(data: bytes) -> str:
@@ -101,8 +107,9 @@ def plan(wanted: Node, found: FoundNode) -> tuple[Step, ...]:
 def _plan(wanted: Node, found: FoundNode) -> Iterator[Step]:
     within = f"answers within {wanted.router.ready_timeout:g} s"
     changed = [name for name, digest in wanted.parts.items() if found.parts.get(name) != digest]
-    if found.configuration != wanted.configuration:
-        yield Step("write", CONFIGURATION, "changed" if found.configuration else "first on this host")
+    for name in wanted.files:
+        if found.files.get(name) != wanted.files[name]:
+            yield Step("write", f"{ROUTER}/{name}", _difference(name, wanted, found))
     if not found.linked or found.stopped:
         why = "was stopped; " if found.linked else ""
         yield Step("start", ROUTER, f"{why}Crossbar {wanted.router.version} on {_listen(wanted)}")
@@ -114,6 +121,28 @@ def _plan(wanted: Node, found: FoundNode) -> Iterator[Step]:
         yield Step("await", ROUTER, f"{within}; now {found.note}")
     else:
         yield Step(KEEP, ROUTER, f"Crossbar {wanted.router.version} answers on {_listen(wanted)}; nothing to do")
+
+
+def _difference(name: str, wanted: Node, found: FoundNode) -> str:
+    if name not in found.files:
+        return "first on this host"
+    if name != describe.RIGHTS:
+        return "changed"
+    return f"{registered(found.files[name], wanted.files[name])}; in force at once, without a restart"
+
+
+def registered(before: str, after: str) -> str:
+    """Which procedures a change of the rights lets register, and which not any more: two texts of the file."""
+    old, new = _procedures(before), _procedures(after)
+    signs = [*(f"+{uri}" for uri in sorted(new - old)), *(f"-{uri}" for uri in sorted(old - new))]
+    more = [f"and {len(signs) - SHOWN} more"] if len(signs) > SHOWN else []
+    return " ".join([*signs[:SHOWN], *more]) or "changed"
+
+
+def _procedures(text: str) -> set[str]:
+    realms = json.loads(text)["realms"].values()
+    entries = (entry for roles in realms for role in roles.values() for entry in role)
+    return {entry["uri"] for entry in entries if "register" in entry["allow"]}
 
 
 def _listen(wanted: Node) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 from ionman.host import Facts, Plan, parts
 from ionman.hosts.crossbar import FoundNode, Node
+from ionman.hosts.layout import ROUTER
 from ionman.hosts.state import SECRET
+from ionman.router import CONFIGURATION, RIGHTS
 
 MASK = "(hidden)"
 CREDENTIAL = re.compile(r"password|secret|ticket|salt|stored-key|server-key")
@@ -42,11 +44,12 @@ def mask(text: str, hidden: Collection[str]) -> str:
 
 
 def router(node: Node, found: FoundNode) -> list[Difference]:
-    """Crossbar's configuration without its credentials."""
-    if node.configuration == found.configuration:
-        return []
-    before = masked(found.configuration) if found.configuration else ""
-    return [{"name": "router/config.json", "before": before, "after": masked(node.configuration)}]
+    """Crossbar's configuration without its credentials, and the services' rights."""
+    return [
+        {"name": f"{ROUTER}/{name}", "before": masked(before) if before else "", "after": masked(node.files[name])}
+        for name in (CONFIGURATION, RIGHTS)
+        if (before := found.files.get(name, "")) != node.files[name]
+    ]
 
 
 def masked(text: str) -> str:

@@ -139,8 +139,9 @@ def _services(router: Entry) -> Iterator[Problem]:
         yield from _account(service, path, "user")
         if not service["procedures"] and not service.get("topics"):
             yield Problem(f"{path}.procedures", "declares none, and no topics", "name what the service registers")
-        for key, pattern in (("procedures", shape.URI), ("topics", shape.URI), ("calls", shape.URI_PREFIX)):
-            yield from _uris(f"{path}.{key}", service.get(key, ()), pattern)
+        for key in ("procedures", "kept", "topics"):
+            yield from _uris(f"{path}.{key}", service.get(key, ()), shape.URI)
+        yield from _uris(f"{path}.calls", service.get("calls", ()), shape.URI_PREFIX)
     yield from _overlaps(services)
 
 
@@ -153,6 +154,7 @@ def _uris(path: str, uris: Sequence[str], pattern: re.Pattern[str]) -> Iterator[
 
 
 def _overlaps(services: Sequence[Entry]) -> Iterator[Problem]:
+    """One procedure, one service; what its older releases registered may have moved to another."""
     owners: dict[tuple[str, str], str] = {}
     for number, service in enumerate(services):
         for index, uri in enumerate(service["procedures"]):

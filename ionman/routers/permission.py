@@ -3,9 +3,9 @@
 Crossbar keeps the permissions of a role in one trie by URI and applies the longest entry that is a prefix of the URI
 asked for, and only that one (crossbar/router/role.py, RouterRoleStaticAuth.authorize). So:
 
-- an exact entry hides the prefix entry that covers it: each entry has to carry the rights of every wider one;
-- an exact entry `app.get` that is a leading part of `app.get_all` makes the latter refused, though a prefix entry
-  `app.` allows it: the longer URI needs an entry of its own, and gets it for every URI known in the realm;
+- a longer prefix hides the shorter one: each entry has to carry the rights of every wider one;
+- an exact entry `app.get` hides a prefix entry `app.` from every URI that goes on after it, as `app.get_all`: no list
+  of entries says both, and such a role is answered for by ionman.routers.authorizer;
 - two entries with the same URI overwrite each other: they are merged, and an exact one beside a prefix of the same
   letters is refused by the check;
 - wildcards live in a second trie with one place for each leading part, and beat prefixes: they are not offered.
@@ -42,21 +42,34 @@ def prefix(uri: str, *allow: Action) -> Permission:
     return Permission(uri, True, frozenset(allow))
 
 
-def settle(permissions: Iterable[Permission], known: Iterable[str]) -> list[Permission]:
-    """The entries that make Crossbar's longest-entry rule mean the union of `permissions`, sorted by URI.
+def mixed(permissions: Iterable[Permission]) -> bool:
+    """Whether an exact entry has rights that the prefixes around it have not: Crossbar would not read that as meant."""
+    settled = settle(permissions)
+    return any(one.prefix and one.covers(entry.uri) for entry in settled if not entry.prefix for one in settled)
 
-    `known` are the procedures and topics of the realm, for the second rule of this module's text.
-    """
+
+def settle(permissions: Iterable[Permission]) -> list[Permission]:
+    """The entries that make Crossbar's longest-entry rule mean the union of `permissions`, sorted by URI."""
     declared = list(permissions)
-    keys = {(entry.uri, entry.prefix) for entry in declared}
-    hidden = {(uri, False) for uri in known for entry in declared if not entry.prefix and uri.startswith(entry.uri)}
     settled = []
-    for uri, is_prefix in sorted(keys | hidden):
-        sources = [entry for entry in declared if entry.covers(uri) and (entry.prefix or not is_prefix)]
-        allow = frozenset(action for entry in sources for action in entry.allow)
-        if allow or (uri, is_prefix) in keys:
-            settled.append(Permission(uri, is_prefix, allow))
+    for uri, is_prefix in sorted({(entry.uri, entry.prefix) for entry in declared}):
+        around = _union(entry for entry in declared if entry.prefix and entry.covers(uri))
+        own = _union(entry for entry in declared if not (entry.prefix or is_prefix) and entry.uri == uri)
+        if is_prefix or not own <= around:
+            settled.append(Permission(uri, is_prefix, around | own))
     return settled
+
+
+def _union(permissions: Iterable[Permission]) -> frozenset[str]:
+    return frozenset(action for entry in permissions for action in entry.allow)
+
+
+def listed(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
+    """The permissions as ionman.routers.authorizer reads them."""
+    return [
+        {"uri": entry.uri, "match": "prefix" if entry.prefix else "exact", "allow": sorted(entry.allow)}
+        for entry in sorted(set(permissions), key=lambda entry: (entry.uri, entry.prefix, sorted(entry.allow)))
+    ]
 
 
 def render(permission: Permission) -> dict[str, Any]:

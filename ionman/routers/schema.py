@@ -79,7 +79,7 @@ REALM = Table({"name": Text(True), "roles": Tables(ROLE), "users": Tables(USER)}
 SERVICE = Table(
     {
         **{"name": Text(True), "realm": Text(True), "user": Text(True), "password": Text(), "key": Text()},
-        **{"procedures": Texts(True), "topics": Texts(), "calls": Texts()},
+        **{"procedures": Texts(True), "topics": Texts(), "calls": Texts(), "kept": Texts()},
     }
 )
 ROUTER = Table(

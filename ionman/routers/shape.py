@@ -14,7 +14,8 @@ URI_PREFIX = re.compile(r"([a-z0-9_]+\.)+")  # ends with a dot: "app" would also
 PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")  # Ed25519, hex
 
 OPS = "ops"
-RESERVED = ("trusted", "anonymous")  # roles that Crossbar lets pass without looking
+AUTHORIZER = "authorizer"  # the role of what answers for the services' rights, ionman.routers.authorizer
+RESERVED = ("trusted", "anonymous", AUTHORIZER)  # the first two Crossbar lets pass without looking
 
 
 def slug(name: str) -> str:

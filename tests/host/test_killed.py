@@ -11,7 +11,7 @@ from ionman.hosts import health, supervisor
 from tests.host.conftest import Host, Hosts
 
 STEPS = 27  # that a replacement of two instances takes; with more there is nothing left to be killed at
-ROUTER_STEPS = 12  # that another configuration of the router takes
+ROUTER_STEPS = 15  # that another configuration of the router takes
 
 
 def killed(host: Host, document: str, last: int) -> bool:

@@ -83,9 +83,24 @@ def test_what_a_package_declares_goes_to_the_router(host: Host, play: Any, tmp_p
     apt = tmp_path / "bin" / "apt-cache"
     apt.parent.mkdir()
     apt.write_text(
-        '#!/bin/sh\n[ "$4" = "" ] && [ "$3" = demo-1.0.0 ] || exit 100\n'
-        "echo 'Package: demo-1.0.0'\necho 'Ionman-Procedures: app.demo.method1 app.rpc.wait'\n"
-        "echo 'Ionman-Topics: app.msg.posted'\n"
+        """#!/bin/sh
+[ "$*" = "show --no-all-versions ^demo-[0-9]" ] && cat <<END || exit 100
+Package: demo-1.0.0
+Version: 1.0.0-1
+Ionman-Procedures: app.demo.method1 app.rpc.wait
+Ionman-Topics: app.msg.posted
+
+Package: demo-1.1.0-rc1
+Version: 1.1.0~rc1-1
+Ionman-Procedures: app.demo.method1 app.demo.method2
+Description: the next one
+ Ionman-Procedures: app.in.a.text
+
+Package: demo-2-1.0.0
+Version: 1.0.0-1
+Ionman-Procedures: app.other
+END
+"""
     )
     apt.chmod(0o755)
     state = json.loads(host.router("ionman"))
@@ -101,10 +116,11 @@ def test_what_a_package_declares_goes_to_the_router(host: Host, play: Any, tmp_p
     finally:
         os.environ["PATH"] = path
     assert (status, "changed=1" in text) == (0, True), text
-    roles = json.loads((host.layout.router_configuration / "config.json").read_text())["workers"][0]["realms"][0][
-        "roles"
-    ]
-    (demo,) = (role for role in roles if role["name"] == "service_demo")
-    assert {entry["uri"] for entry in demo["permissions"]} >= {"app.demo.method1", "app.rpc.wait", "app.msg.posted"}
+    rights = json.loads((host.layout.router_configuration / "rights.json").read_text())
+    entries = rights["realms"]["ionman"]["service_demo"]
+    registering = {entry["uri"] for entry in entries if "register" in entry["allow"]}
+    # The rights of every release that apt knows: the next one comes, and the old one goes, without a restart.
+    assert registering == {"app.demo.method1", "app.rpc.wait", "app.demo.method2", "ionman.service.demo."}
+    assert "app.msg.posted" in {entry["uri"] for entry in entries if "publish" in entry["allow"]}
     assert (missing, checked) == (2, 0)
     assert "the package demo-9.9.9 is not in this host's apt sources yet" in why

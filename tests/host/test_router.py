@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_starts_keeps_and_restarts_only_for_a_reason(router_host: Host) -> None:
     assert any("nothing to do" in line for line in host.lines)
 
     would = host.apply(host.router("ionman", "other"), check=True)
-    assert [step.verb for step in would.steps] == ["write", "restart", "await"]
+    assert [step.verb for step in would.steps] == ["write", "write", "restart", "await"]
     assert (pid(host), configuration(host).read_text()) == (first, text)
     assert "alice-password" not in json.dumps(would.document())
     assert json.loads(text)["workers"][0]["transports"][0]["paths"]["ws"]["auth"]["scram"]["principals"]["alice"][
@@ -58,6 +59,43 @@ def test_starts_keeps_and_restarts_only_for_a_reason(router_host: Host) -> None:
     assert "certificate or key changed" in str(host.apply(host.router("ionman", "other")).steps[0])
     assert pid(host) != second
     assert health.problem("127.0.0.1", host.port, host.certificate) == ""
+
+
+def serving(host: Host, *procedures: str, kept: Sequence[str] = (), ready_timeout: float = 30) -> str:
+    """A router with the service demo, which registers `procedures`, and what `kept` releases did."""
+    document = json.loads(host.router("ionman", ready_timeout=ready_timeout))
+    demo = {"name": "demo", "realm": "ionman", "user": "demo", "password": "demo-password"}
+    document["router"]["services"] = [{**demo, "procedures": procedures, "kept": kept}]
+    document["router"]["realms"][0]["roles"][0]["permissions"] = [{"uri": "app.", "match": "prefix", "allow": ["call"]}]
+    return json.dumps(document)
+
+
+def test_other_procedures_of_a_service_need_no_restart(router_host: Host) -> None:
+    host = router_host
+    host.apply(serving(host, "app.demo.method1"))
+    first, text = pid(host), configuration(host).read_text()
+    rights = host.layout.router_configuration / "rights.json"
+
+    would = host.apply(serving(host, "app.demo.method2"), check=True)
+    assert [str(step).split()[:4] for step in would.steps] == [
+        ["write", "router/rights.json", "+app.demo.method2", "-app.demo.method1;"],
+        ["keep", "router", "Crossbar", "26.10.1"],
+    ]
+    assert [difference["name"] for difference in would.differences] == ["router/rights.json"]
+
+    assert host.apply(serving(host, "app.demo.method2")).changed
+    assert (pid(host), configuration(host).read_text()) == (first, text)
+    assert ("app.demo.method1" in rights.read_text(), "app.demo.method2" in rights.read_text()) == (False, True)
+    assert rights.stat().st_mode & 0o777 == 0o640
+    assert not host.apply(serving(host, "app.demo.method2")).changed
+
+    # What a failure puts back are the rights that were in force, not those of the last start.
+    broken = json.loads(serving(host, "app.demo.method3"))
+    broken["router"]["realms"].append({"name": "broken"})
+    with pytest.raises(Unavailable, match="put back and answers"):
+        host.apply(json.dumps(broken))
+    assert "app.demo.method2" in rights.read_text()
+    assert not host.apply(serving(host, "app.demo.method2")).changed
 
 
 def test_one_that_was_stopped_is_started(router_host: Host) -> None:

@@ -39,7 +39,9 @@ URIS = (
         "ionman.deploy.lock",
     ),
     *("wamp.session.count", "wamp.registration.list", "wamp.session.on_join"),
+    *("wamp.registration.lookup", "wamp.registration.count_callees"),
 )
+META = URIS[-2:]
 PINGS = "ionman.service.demo.host1.ab12cd34.1.ping", "ionman.service.query_2.host1.ab12cd34.1.ping"
 APP = tuple(uri for uri in URIS if uri.startswith("app."))
 WAMP = tuple(uri for uri in URIS if uri.startswith("wamp."))
@@ -51,13 +53,18 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
     "aud": {"call": ("app.get",), "subscribe": ("app.demo.method1", "app.demo.news", "app.demo.other")},
     "demo": {
         "register": ("app.demo.method1", "app.get", PINGS[0]),
-        # Known limit: below the exact `app.get`, only URIs that the realm declares get the rights of the prefix `app.`
-        "call": (*(uri for uri in APP if uri != "app.get_all_of_it"), PINGS[0]),
+        "call": (*APP, *META, PINGS[0]),
         "publish": ("app.demo.news",),
         "subscribe": ("app.demo.news",),
     },
-    "query": {"register": ("app.get_all", PINGS[1]), "call": (PINGS[1],)},
-    "olivia": {"call": (*WAMP, *IONMAN), "subscribe": (*WAMP, *IONMAN)},
+    "query": {"register": ("app.get_all", PINGS[1]), "call": (*META, PINGS[1])},
+    "olivia": {
+        "call": (*WAMP, *IONMAN),
+        "subscribe": (*WAMP, *IONMAN),
+        "register": ("ionman.deploy.lock",),
+        "publish": ("ionman.deploy.lock",),
+    },
+    "mia": {"call": APP, "subscribe": ("app.get",)},
     "oscar": {"call": APP},
 }
 REALMS = {"oscar": "other"}

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from ionman.errors import ConfigurationError
-from ionman.router import check, node
+from ionman.router import check, node, rights
 from ionman.routers.credential import salt_for, scram
-from ionman.routers.permission import Permission, exact, prefix, settle
+from ionman.routers.permission import Permission, exact, mixed, prefix, settle
 
 CASES = Path(__file__).parents[1] / "cases" / "router"
 SALT = b"a salt secret for tests only"
@@ -38,10 +38,12 @@ def changed(at: str, value: Any) -> dict[str, Any]:
 
 
 def rendered(router: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]], dict[str, Any]]:
-    """The transport, realm -> role -> permissions by URI, and the principals of a node."""
+    """The transport, realm -> role -> permissions by URI (of static roles), and the principals of a node."""
     worker = node(router, SALT)["workers"][0]
     realms = {
-        realm["name"]: {role["name"]: {entry["uri"]: entry for entry in role["permissions"]} for role in realm["roles"]}
+        realm["name"]: {
+            role["name"]: {entry["uri"]: entry for entry in role.get("permissions", ())} for role in realm["roles"]
+        }
         for realm in worker["realms"]
     }
     transport = worker["transports"][0]
@@ -117,13 +119,36 @@ def test_the_transport_has_tls_limits_deadlines_and_no_json_and_no_anonymous() -
     }
 
 
-def test_a_service_may_register_just_what_it_declares() -> None:
-    _, realms, principals = rendered(description())
-    demo = realms["ionman"]["service_demo"]
-    registering = {uri for uri, entry in demo.items() if "register" in actions(entry)}
-    assert registering == {"app.demo.method1", "app.get", "ionman.service.demo."}
-    assert actions(demo["app.demo.news"]) == {"publish", "subscribe", "call"}
-    assert principals["demo"]["role"] == "service_demo"
+def test_a_service_may_register_just_what_it_declares_and_what_kept_releases_do() -> None:
+    demo = rights(changed("services[0].kept", ["app.demo.old", "app.get"]))["realms"]["ionman"]["service_demo"]
+    registering = {(entry["uri"], entry["match"]) for entry in demo if "register" in entry["allow"]}
+    exact_ones = {"app.demo.method1", "app.demo.old", "app.get"}
+    assert registering == {*((uri, "exact") for uri in exact_ones), ("ionman.service.demo.", "prefix")}
+    assert {"uri": "app.demo.news", "match": "exact", "allow": ["publish", "subscribe"]} in demo
+    assert rendered(description())[2]["demo"]["role"] == "service_demo"
+
+
+def test_what_a_service_may_do_is_not_in_the_configuration() -> None:
+    other = changed("services[0].procedures", ["app.demo.method1", "app.demo.method2"])
+    other["services"][0] |= {"topics": ["app.demo.more"], "calls": [], "kept": ["app.get_x"]}
+    assert node(other, SALT) == node(description(), SALT)
+    assert rights(other) != rights(description())
+
+
+def test_only_services_and_mixed_roles_are_asked_for() -> None:
+    worker = node(description(), SALT)["workers"][0]
+    asked = [
+        (role["name"], role["authorizer"])
+        for realm in worker["realms"]
+        for role in realm["roles"]
+        if "authorizer" in role
+    ]
+    assert {name for name, _ in asked} == {"mixed", "service_demo", "service_query_2"}
+    assert [component["realm"] for component in worker["components"]] == ["ionman", "other"]
+    answering = [realm["roles"][-1] for realm in worker["realms"]]
+    assert {role["name"] for role in answering} == {"authorizer"}
+    assert {entry["uri"] for role in answering for entry in role["permissions"]} == {uri for _, uri in asked}
+    assert rights(description())["realms"]["other"] == {}
 
 
 def test_who_calls_is_always_disclosed() -> None:
@@ -140,22 +165,20 @@ def test_only_ops_has_the_meta_api() -> None:
 
 def test_a_role_of_two_realms_has_two_names_on_the_router() -> None:
     _, realms, principals = rendered(description())
-    assert set(realms["other"]) == {"client_other", "ops_other"}
+    assert set(realms["other"]) == {"client_other", "ops_other", "authorizer"}
     assert (principals["alice"]["role"], principals["oscar"]["role"]) == ("client", "client_other")
 
 
-def test_an_exact_permission_hides_neither_what_covers_it_nor_what_is_longer() -> None:
-    # Crossbar applies the longest entry alone: app.get would hide the right to call it, and refuse app.get_all.
-    entries = settle([*exact(["app.get"], "register"), prefix("app.", "call")], ["app.get", "app.get_all", "app.x"])
-    assert entries == [
-        Permission("app.", True, frozenset({"call"})),
-        Permission("app.get", False, frozenset({"call", "register"})),
-        Permission("app.get_all", False, frozenset({"call"})),
-    ]
+def test_an_exact_permission_below_a_prefix_is_mixed_unless_it_says_nothing_new() -> None:
+    # Crossbar applies the longest entry alone: app.get would refuse app.get_all, which the prefix allows.
+    assert mixed([*exact(["app.get"], "register"), prefix("app.", "call")])
+    assert not mixed([*exact(["app.get"], "register"), prefix("app.get.", "call")])
+    said = [*exact(["app.get"], "call"), prefix("app.", "call")]
+    assert (mixed(said), settle(said)) == (False, [prefix("app.", "call")])
 
 
 def test_a_longer_prefix_has_the_rights_of_the_shorter() -> None:
-    entries = settle([prefix("app.", "call"), prefix("app.demo.", "subscribe"), prefix("app.demo.", "publish")], [])
+    entries = settle([prefix("app.", "call"), prefix("app.demo.", "subscribe"), prefix("app.demo.", "publish")])
     assert entries[1] == Permission("app.demo.", True, frozenset({"call", "subscribe", "publish"}))
 
 

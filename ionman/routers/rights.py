@@ -1,0 +1,83 @@
+"""Who may do what in a realm: what Crossbar is told when it starts, and what it asks for while it runs.
+
+A service's rights change with each release, and Crossbar reads its configuration at its start only. So the rights of
+services are in a file that ionman.routers.authorizer answers from; those of everybody else are in the configuration.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ionman.routers.permission import Permission, exact, listed, mixed, prefix, render, settle
+from ionman.routers.shape import AUTHORIZER, OPS, rendered, service_role, service_roles, slug
+
+CONTRACT = "ionman.service."  # prefix of what every service answers beside its own procedures: ping, info, stats, ...
+PROCEDURE = "ionman.router.authorize"
+# What a service needs to know whether it is the last callee of a procedure; nothing else of the meta API.
+META = ("wamp.registration.lookup", "wamp.registration.count_callees")
+
+Json = dict[str, Any]
+
+
+def realm_roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> list[Json]:
+    """The roles of `realm` as Crossbar's configuration has them."""
+    asked, names = _asked(router, realm), rendered(router, realm)
+    return [
+        *({"name": names[role], "authorizer": PROCEDURE} for role in sorted(asked)),
+        *(_static(names[role], entries) for role, entries in _roles(router, realm).items() if role not in asked),
+        _static(AUTHORIZER, exact([PROCEDURE], "register")),
+    ]
+
+
+def _static(name: str, entries: Iterable[Permission]) -> Json:
+    return {"name": name, "permissions": [render(entry) for entry in settle(entries)]}
+
+
+def component(realm: Mapping[str, Any], classname: str, rights: str) -> Json:
+    """Crossbar's component that answers for `realm` from the file `rights`."""
+    extra = {"rights": rights, "procedure": PROCEDURE}
+    return {"type": "class", "classname": classname, "realm": realm["name"], "role": AUTHORIZER, "extra": extra}
+
+
+def rights(router: Mapping[str, Any]) -> Json:
+    """The file that the authorizer reads."""
+    return {"realms": {realm["name"]: _realm_rights(router, realm) for realm in router["realms"]}}
+
+
+def _realm_rights(router: Mapping[str, Any], realm: Mapping[str, Any]) -> Json:
+    names = rendered(router, realm)
+    return {names[role]: listed(entries) for role, entries in sorted(_asked(router, realm).items())}
+
+
+def _asked(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, list[Permission]]:
+    """The roles for which Crossbar asks the authorizer: the services', and those that it would read otherwise."""
+    changing = service_roles(router, realm)
+    return {role: entries for role, entries in _roles(router, realm).items() if role in changing or mixed(entries)}
+
+
+def _roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, list[Permission]]:
+    roles = {
+        role["name"]: [_permission(entry) for entry in role.get("permissions", ())] for role in realm.get("roles") or ()
+    }
+    for service in services(router, realm):
+        roles[service_role(service["name"])] = list(_service(service))
+    deploy = prefix("ionman.deploy.", "call", "register", "publish", "subscribe")
+    roles[OPS] = [prefix("wamp.", "call", "subscribe"), prefix("ionman.", "call", "subscribe"), deploy]
+    return roles
+
+
+def _permission(entry: Mapping[str, Any]) -> Permission:
+    return Permission(entry["uri"], entry.get("match", "exact") == "prefix", frozenset(entry["allow"]))
+
+
+def _service(service: Mapping[str, Any]) -> Iterator[Permission]:
+    registers = {*(service.get("procedures") or ()), *(service.get("kept") or ())}
+    yield from exact(sorted(registers), "register")
+    yield from exact(service.get("topics") or (), "publish", "subscribe")
+    yield from (prefix(uri, "call") for uri in service.get("calls") or ())
+    yield from exact(META, "call")
+    yield prefix(f"{CONTRACT}{slug(service['name'])}.", "register", "call")
+
+
+def services(router: Mapping[str, Any], realm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The services of `realm`."""
+    return [service for service in router.get("services") or () if service["realm"] == realm["name"]]
