@@ -1,8 +1,9 @@
 """Calls numbered requests in an open loop and in closed loops, and writes down what became of each.
 
 Open loop: call `k` is due `k / rate` seconds after the first, whether or not the ones before were answered, and its
-latency counts from that moment. So a service that stands still for a second shows as many slow calls as there would have
-been callers waiting (Gil Tene calls the other way, which waits for the answer before it counts on, coordinated omission).
+latency counts from that moment. So a service that stands still for a second shows as many slow calls as there would
+have been callers waiting. Gil Tene calls the other way, which waits for an answer before it counts on, coordinated
+omission.
 """
 
 import gc
