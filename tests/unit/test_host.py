@@ -69,12 +69,13 @@ def memory(found: dict[str, Any]) -> Memory:
         records[name] = Record("good", f"2026-11-0{number + 1}T10:00:00+00:00", entry=wanted)
     for letter, why in found.get("failed", {}).items():
         records[NAMES.get(letter, letter)] = Record("failed", "2026-11-09T10:00:00+00:00", why)
-    for letter, tried in found.get("rolling", {}).items():
-        records[NAMES.get(letter, letter)] = Record(tried=tried)
+    for letter in found.get("rolling", {}):
+        records[NAMES.get(letter, letter)] = Record()
     if "pending" not in found:
         return Memory(records)
     to, ran, version, instances = found["pending"]
-    return Memory(records, Pending(NAMES.get(to, to), Ran(NAMES.get(ran, ran), version, instances)))
+    tried = found.get("rolling", {}).get(to, False)
+    return Memory(records, Pending(NAMES.get(to, to), Ran(NAMES.get(ran, ran), version, instances), tried))
 
 
 def facts(found: dict[str, Any]) -> Facts:
