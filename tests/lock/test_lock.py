@@ -3,11 +3,15 @@
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import ionman
 from ionman import locks, process
+from ionman.lock import Owner
+from ionman.locks.hold import Hold
+from ionman.locks.post import Login, Post
 from tests.crossbar import PASSWORDS, Crossbar, free_port
 from tests.lock.conftest import Controller, Run, until
 
@@ -118,6 +122,40 @@ def test_a_login_that_is_refused_stops_before_the_first_host(controller: Control
     assert run.go_on().end() == 2
     assert "does not let ops into the realm" in run.output.partition("next_host")[2]
     assert "another" not in run.output.replace("another deploy", "")
+
+
+def test_of_two_that_start_together_one_gets_it(
+    controller: Controller, router: Crossbar, second_router: Crossbar
+) -> None:
+    """With names that sort alike, and the other way round: one holds both routers, the other none."""
+    login = Login("ionman", "ops", PASSWORDS["ops"], controller.here / "ca.pem")
+    here, there = router.port, second_router.port
+    names = (f"127.0.0.1:{here}", f"localhost:{there}"), (f"localhost:{here}", f"127.0.0.1:{there}")
+    for number in range(6):
+        pair = [deployer(login, "alice", names[0]), deployer(login, "bob", names[number % 2])]
+        found: dict[int, str] = {}
+        start = threading.Barrier(2)
+
+        def run(place: int, one: Hold, start: threading.Barrier = start, found: dict[int, str] = found) -> None:
+            start.wait()
+            found[place] = one.take(0, lambda text: None, lambda: True).state
+
+        threads = [threading.Thread(target=run, args=(place, one)) for place, one in enumerate(pair)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(found.values()) == ["held", "refused"]
+        assert [len(one.document()["routers"]) for one in pair] == [2 * (found[at] == "held") for at in (0, 1)]
+        for one in pair:
+            one.release()
+
+
+def deployer(login: Login, name: str, routers: tuple[str, ...]) -> Hold:
+    by = Owner(name, "here", "2026-11-24T10:00:00Z", "deploy", name, 1)
+    made: list[Hold] = []
+    made.append(Hold([Post(router, login, by, lambda: by.document(settled=made[0].settled)) for router in routers]))
+    return made[0]
 
 
 def test_who_comes_back_to_a_restarted_router_too_late_has_lost_it(tmp_path: Path, own_router: Crossbar) -> None:
