@@ -12,7 +12,10 @@ from ionman import __version__
 from ionman.errors import IonmanError, NotPossible
 
 # Verb -> module below ionman.command that defines a click command of the same name, loaded only when it is used.
-VERBS = ("call", "deb", "demo", "history", "host", "lab", "lock", "new", "probe", "release", "router")
+VERBS = (
+    *("call", "deb", "demo", "deploy", "history", "host", "lab", "lock", "new", "probe", "release"),
+    *("rollback", "router", "scale"),
+)
 
 
 class Verbs(click.Group):

@@ -1,4 +1,4 @@
-"""Runs a playbook of this checkout: for the demo with its progress, a line a task, or as it is on this terminal."""
+"""Runs a playbook of this checkout: for the demo with its progress, a line a task, or as it is on a terminal."""
 
 import os
 import re
@@ -76,17 +76,13 @@ def play(playbook: str, lab: str, log: Path, tell: Tell, *arguments: str) -> int
     return reader.changed
 
 
-def follow(playbook: str, inventory: Path, *arguments: str) -> int:
-    """Run a playbook with this terminal as its own; returns its exit status."""
-    return process.follow(command(playbook, inventory.absolute(), *arguments), env=environment({}))
-
-
-def command(playbook: str, inventory: Path, *arguments: str) -> list[str | Path]:
-    """The command line of ansible-playbook for `playbooks/<playbook>.yml`."""
+def command(playbook: str, inventory: Path | None, *arguments: str) -> list[str | Path]:
+    """The command line of ansible-playbook for `playbooks/<playbook>.yml`; no inventory: that of ansible.cfg."""
     if not (TREE / "playbooks").is_dir():
         raise NotPossible("the playbooks are not here", remedy="run it from a checkout of ionman")
     program = Path(sys.executable).parent / "ansible-playbook"
-    return [program, "-i", inventory, TREE / f"playbooks/{playbook}.yml", *arguments]
+    where: list[str | Path] = ["-i", inventory.absolute()] if inventory else []
+    return [program, *where, TREE / f"playbooks/{playbook}.yml", *arguments]
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:

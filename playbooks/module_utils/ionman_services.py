@@ -49,14 +49,17 @@ def narrowed(services, rows, record, numbers):
 
 
 def back(changes, rows):
-    """(services to roll back, {service: instances or None}) that undo `changes` where they were made."""
+    """(services to roll back, {service: instances or None}) that undo `changes` where they were made.
+
+    A service that was removed stays so: the host has forgotten it.
+    """
     here, rolled, numbers = running(rows), [], {}
     for change in changes:
         old, new, name = change["from"], change["to"], change["service"]
         if old and new and old["generation"] == new["generation"]:
             if here.get(name, {}).get(new["generation"], 0) != old["instances"]:
                 numbers[name] = old["instances"]
-        elif old and (not new or new["generation"] in here.get(name, {})):
+        elif old and new and new["generation"] in here.get(name, {}):
             rolled.append(name)
         elif new and not old and name in here:
             numbers[name] = None

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from ionman import process
-from ionman.plays.playbook import TREE, play
 from ionman.lab.hosts import Standing
+from ionman.plays.playbook import TREE, play
 
 BIN = Path(sys.executable).parent
 

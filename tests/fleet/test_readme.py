@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ionman import process
-from ionman.plays.playbook import TREE
 from ionman.lab.hosts import Standing
+from ionman.plays.playbook import TREE
 from tests.fleet.deploy import BIN
 
 README = (TREE / "README.md").read_text()
