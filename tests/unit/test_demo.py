@@ -1,7 +1,7 @@
 """What the demo makes of Ansible's output, and what it prints at the end."""
 
-from ionman.plays.playbook import Reader
 from ionman.demo.report import Report
+from ionman.plays.playbook import Reader
 
 OUTPUT = """\
 PLAY [Build the packages] ******************************************************
