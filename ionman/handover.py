@@ -32,7 +32,7 @@ def handover(one: Goal, facts: Facts) -> Work:
     there = facts.of(one.service.name)
     turn = _Turn(one, memory, there, ran(one, there, memory))
     steps = [*_write(one, facts), *turn.steps()]
-    steps.extend(_record(one, memory))
+    steps.extend(_record(one, memory, rolls=turn.ran is not None))
     touched = {step.target for step in steps}
     if not one.programs:
         steps.append(Step(KEEP, one.service.name, "no instances wanted"))
@@ -130,9 +130,10 @@ class _Turn:
 
     @property
     def _soaks(self) -> bool:
-        record = self.memory.records.get(self.one.generation)
-        tried = record is not None and (record.mark == GOOD or record.tried)
-        return bool(self.one.service.how.soak and self.one.programs and not tried)
+        generation = self.one.generation
+        rolls = self.ran is not None or self.memory.mark(generation) != GOOD
+        tried = self.memory.tried(generation)
+        return bool(self.one.service.how.soak and self.one.programs and rolls and not tried)
 
     def steps(self) -> Iterator[Step]:
         """All of them."""
@@ -258,10 +259,10 @@ def _reason(one: Goal, facts: Facts) -> str:
     return "configuration, environment or build changed"
 
 
-def _record(one: Goal, memory: Memory) -> Iterator[Step]:
+def _record(one: Goal, memory: Memory, *, rolls: bool) -> Iterator[Step]:
     record = memory.records.get(one.generation)
     target = f"{one.service.name}/{one.generation}"
-    if record is None or record.mark != GOOD:
+    if rolls or record is None or record.mark != GOOD:
         yield Step("record", target, "good, once all this is done")
     elif not same(record.entry, one.service.entry):
         yield Step("record", target, "as it is wanted now")

@@ -35,8 +35,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Record:
-    """One generation: `mark` is good, failed or empty; `when` (ISO, UTC) and `why` it was marked;
-    `tried`: its first instances have held.
+    """One generation: `mark` is good, failed or empty; `when` (ISO, UTC) and `why` it was marked.
 
     `entry` is its part of the desired state as it was applied, with its secrets; a failed one is kept without.
     """
@@ -44,16 +43,16 @@ class Record:
     mark: str = ""
     when: str = ""
     why: str = ""
-    tried: bool = False
     entry: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A roll that was begun and has not ended: to which generation, and what ran before it."""
+    """A roll that was begun and has not ended: to which generation, what ran before it, whether the first new held."""
 
     to: str
     ran: Ran | None = None
+    tried: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,10 @@ class Memory:
     def mark(self, generation: str) -> str:
         """good, failed or empty."""
         return self.records.get(generation, Record()).mark
+
+    def tried(self, generation: str) -> bool:
+        """Whether a roll to `generation` is under way and its first instances have held."""
+        return self.pending is not None and self.pending.to == generation and self.pending.tried
 
     def good(self) -> list[str]:
         """The good generations, the newest first."""

@@ -3,15 +3,23 @@
 import json
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
+from ionman import record
 from ionman.errors import NotPossible
 from ionman.hosts import converge
+from ionman.hosts import record as kept
+from ionman.hosts import rollback as back
 from ionman.hosts import status as report
 from ionman.hosts.layout import Layout
-from ionman.hosts.state import read
+from ionman.hosts.outcome import NOBODY, Asked, Outcome
+from ionman.hosts.state import Deploy, read
 
 _root = click.option(
     "--root",
@@ -20,7 +28,42 @@ _root = click.option(
     help="Another root than /, for the single-machine form: programs then run as the calling user.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+_check = click.option("--check", is_flag=True, help="Only say what would be done.")
 _wait = click.option("--wait", type=float, default=600.0, show_default=True, help="Seconds to wait for another apply.")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How something is to be done, and how it is told."""
+
+    layout: Layout
+    check: bool
+    wait: float
+    as_json: bool
+
+    def asked(self, deploy: Deploy = NOBODY, *, allow_gap: bool = False) -> Asked:
+        """As those take it that do it."""
+        return Asked(_say(self.as_json), self.check, self.wait, deploy, allow_gap)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Print what was done, and what runs now."""
+        running = [] if self.check else report.rows(self.layout)
+        if self.as_json:
+            print(json.dumps(outcome.document() | {"running": running}))
+            return
+        if running:
+            print("\n".join(report.table(running)))
+        print("nothing to do" if not outcome.changed else "nothing was changed: only a check" if self.check else "done")
+
+
+def _doing(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of everything that changes a host; `function` gets them as `run`."""
+
+    @wraps(function)
+    def command(check: bool, wait: float, as_json: bool, root: Path, **own: Any) -> None:
+        function(run=_Run(_layout(root), check, wait, as_json), **own)
+
+    return _check(_wait(_json(_root(command))))
 
 
 @click.group()
@@ -29,15 +72,11 @@ def host() -> None:
 
 
 @host.command(name="apply")
-@click.option("--check", is_flag=True, help="Only say what would be done.")
-@_wait
-@_json
-@_root
-def apply_(check: bool, wait: float, as_json: bool, root: Path) -> None:
+@_doing
+def apply_(run: _Run) -> None:
     """Read the desired state (JSON) on standard input and make it so."""
-    layout = _layout(root)
-    outcome = converge.converge(read(sys.stdin.read()), layout, check=check, wait=wait, say=_say(as_json))
-    _tell(outcome, check, as_json, [] if check else report.rows(layout))
+    state = read(sys.stdin.read())
+    run.tell(converge.converge(state, run.layout, check=run.check, wait=run.wait, say=_say(run.as_json)))
 
 
 @host.command()
@@ -51,24 +90,33 @@ def status(as_json: bool, root: Path) -> None:
 
 @host.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--check", is_flag=True, help="Only say what would be done.")
-@_wait
+@click.option("--allow-gap", is_flag=True, help="Even if nobody answers any more then.")
+@_doing
+def remove(names: tuple[str, ...], allow_gap: bool, run: _Run) -> None:
+    """Drain and remove services (or `router`) by name; the others are left alone."""
+    run.tell(converge.remove(names, run.layout, run.asked(allow_gap=allow_gap)))
+
+
+@host.command()
+@click.argument("service")
+@click.option("--deploy", default="", help="Which deploy it belongs to, for the record.")
+@click.option("--who", default="", help="Who asked for it, for the record.")
+@click.option("--what", default="", help="What it is to the record instead of `rollback`.")
+@_doing
+def rollback(service: str, deploy: str, who: str, what: str, run: _Run) -> None:
+    """Go back to the last generation of SERVICE that was good; the one that is left is marked as failed."""
+    run.tell(back.rollback(service, run.layout, run.asked(Deploy(deploy, who, what))))
+
+
+@host.command()
+@click.argument("service", default="")
+@click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many.")
 @_json
 @_root
-def remove(names: tuple[str, ...], check: bool, wait: float, as_json: bool, root: Path) -> None:
-    """Drain and remove services (or `router`) by name; the others are left alone."""
-    layout = _layout(root)
-    outcome = converge.remove(names, layout, check=check, wait=wait, say=_say(as_json))
-    _tell(outcome, check, as_json, [] if check else report.rows(layout))
-
-
-def _tell(outcome: converge.Outcome, check: bool, as_json: bool, running: list[report.Row]) -> None:
-    if as_json:
-        print(json.dumps(outcome.document() | {"running": running}))
-        return
-    if running:
-        print("\n".join(report.table(running)))
-    print("nothing to do" if not outcome.changed else "nothing was changed: only a check" if check else "done")
+def history(service: str, last: int, as_json: bool, root: Path) -> None:
+    """Say what was deployed here: who, what, from, to, when, with which result."""
+    rows = kept.history(_layout(root), service)[-last:]
+    print(json.dumps(rows) if as_json else "\n".join(record.table(rows)))
 
 
 def _layout(root: Path) -> Layout:

@@ -20,7 +20,8 @@ from ionman.hosts.waiting import Waiting
 class Doing:
     """A plan being done on one host.
 
-    `what` it is to the record (empty: each work says it); `gaps`: the services that may lose their last callee.
+    `what` it is to the record (empty: each work says it); `gaps`: the services that may lose their last callee;
+    `leaves`: the generation that is rolled back by hand.
     """
 
     layout: Layout
@@ -29,6 +30,7 @@ class Doing:
     deploy: Deploy = field(default_factory=Deploy)
     what: str = ""
     gaps: frozenset[str] = frozenset()
+    leaves: str = ""
 
     def all(self) -> None:
         """Do it, in the plan's order. What does not hold is taken away again, and the old is left or put back."""
@@ -61,7 +63,7 @@ class Doing:
             "await": self._await,
             "soak": self._soak,
             "drain": self._drain,
-            "record": lambda work, _: record.good(self.layout, work),
+            "record": self._record,
         }
         for verb, group in groupby(steps, key=lambda step: step.verb):
             if verb in acts:
@@ -89,14 +91,19 @@ class Doing:
         assert work.goal is not None
         self._waiting.until_ready(dict.fromkeys(names, work.goal.service.ready_timeout))
         if not any(step.verb == "soak" for step in work.steps):
-            record.tried(self.layout, work)
+            record.tried(self.layout, work.service, work.goal.generation)
 
     def _soak(self, work: Work, names: list[str]) -> None:
         assert work.goal is not None
         ours = [name for name in supervisor.installed(self.layout) if name.split(".")[0] == work.service]
         old = [name for name in ours if name.split(".")[1] != work.goal.generation]
         self._waiting.soak(names, old, work.goal.service.how)
-        record.tried(self.layout, work)
+        record.tried(self.layout, work.service, work.goal.generation)
+
+    def _record(self, work: Work, _: list[str]) -> None:
+        if self.leaves:
+            record.failed(self.layout, work.service, self.leaves, "rolled back")
+        record.good(self.layout, work)
 
     def _drain(self, work: Work, names: list[str]) -> None:
         if work.service not in self.gaps:

@@ -11,7 +11,7 @@ from ionman.hosts.layout import Layout
 from ionman.hosts.lock import Say
 from ionman.hosts.state import Deploy, Service, service
 from ionman.hosts.waiting import NotReady
-from ionman.record import GOOD, Memory, Ran
+from ionman.record import GOOD, Ran
 
 Do = Callable[[Work, Iterable[Step]], None]
 
@@ -40,9 +40,8 @@ class Back:
 
     def _away(self, goal: Goal) -> str:
         """Nothing ran before: what never served is taken away."""
-        memory = record.read(self.layout).get(goal.service.name, Memory())
-        known = memory.records.get(goal.generation)
-        served = known is not None and (known.mark == GOOD or known.tried)
+        memory = record.memory_of(self.layout, goal.service.name)
+        served = memory.mark(goal.generation) == GOOD or memory.tried(goal.generation)
         gone = [
             name
             for name in goal.programs
@@ -76,7 +75,7 @@ class Back:
         return f"generation {ran.generation} (version {ran.version}) runs again"
 
     def _entry(self, ran: Ran, goal: Goal) -> Service | None:
-        memory = record.read(self.layout).get(goal.service.name, Memory())
+        memory = record.memory_of(self.layout, goal.service.name)
         known = memory.records.get(ran.generation)
         if known is None or known.entry is None:
             return None
@@ -105,11 +104,11 @@ class Back:
     def _mark(self, work: Work, goal: Goal, error: Exception) -> None:
         """Mark the new as failed, when it is to blame; else it is as if it had never been tried."""
         blamed = isinstance(error, NotReady) and error.blamed
-        memory = record.read(self.layout).get(work.service, Memory())
+        memory = record.memory_of(self.layout, work.service)
         if work.ran is None and memory.mark(goal.generation) == GOOD:
             return  # more of what is good, or one of it again: that says nothing of the rest
         if blamed:
-            record.failed(self.layout, work.service, goal.generation, str(error.args[0]).splitlines()[0])
+            record.failed(self.layout, work.service, goal.generation, record.why(error))
         elif memory.mark(goal.generation) != GOOD:
             record.over(self.layout, work.service)
             if not self._runs(goal):

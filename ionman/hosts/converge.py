@@ -1,38 +1,24 @@
 """The whole of `ionman host apply`: find out, compare, say, do."""
 
-from collections.abc import Callable
+import os
+import pwd
+import secrets
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ionman import handover, host
 from ionman.errors import InputError
-from ionman.host import KEEP, Facts, Missing, Step
-from ionman.hosts import apply_router, crossbar, difference, facts, supervisor
+from ionman.host import Facts, Missing, Plan, Step
+from ionman.hosts import apply_router, crossbar, difference, facts, gap, supervisor
 from ionman.hosts.apply import Doing
 from ionman.hosts.apply_router import DoingRouter
 from ionman.hosts.difference import Difference
 from ionman.hosts.layout import ROUTER, Layout
 from ionman.hosts.lock import Say, alone
-from ionman.hosts.state import Router, Service, State
+from ionman.hosts.outcome import Asked, Outcome
+from ionman.hosts.state import Deploy, Router, Service, State
 
 __all__ = ["Outcome", "Say", "converge", "remove"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was done, or would be; the files' differences are masked."""
-
-    steps: tuple[Step, ...] = ()
-    differences: list[Difference] = field(default_factory=list)
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was done, or would be."""
-        return any(step.verb != KEEP for step in self.steps)
-
-    def document(self) -> dict[str, Any]:
-        """As `--json` shows it."""
-        return {"changed": self.changed, "plan": [str(step) for step in self.steps], "diff": self.differences}
 
 
 def converge(state: State, layout: Layout, *, check: bool, wait: float, say: Say) -> Outcome:
@@ -47,14 +33,15 @@ def converge(state: State, layout: Layout, *, check: bool, wait: float, say: Say
         if state.router is not None:
             tasks.append(_router(layout, state.router, say, check=check))
         if state.services is not None:
-            tasks.append(_services(layout, state.services, say, check=check))
+            tasks.append(_services(layout, state, say, check=check))
         steps = tuple(step for task in tasks for step in task.steps)
         for step in steps:
             say(str(step))
         for task in tasks:
             if not check:
                 task.do()
-        return Outcome(steps, [one for task in tasks for one in task.differences])
+        works = tuple(work for task in tasks for work in task.plan.works)
+        return Outcome(steps, [one for task in tasks for one in task.differences], works, check)
 
 
 @dataclass(frozen=True)
@@ -64,6 +51,7 @@ class Task:
     steps: tuple[Step, ...]
     differences: list[Difference] = field(default_factory=list)
     do: Callable[[], None] = lambda: None
+    plan: Plan = field(default_factory=Plan)
 
 
 def _router(layout: Layout, router: Router, say: Say, *, check: bool) -> Task:
@@ -80,16 +68,19 @@ def _router(layout: Layout, router: Router, say: Say, *, check: bool) -> Task:
     return Task(steps, difference.router(node, found), DoingRouter(layout, node, found, steps, say).all)
 
 
-def _services(layout: Layout, services: tuple[Service, ...], say: Say, *, check: bool) -> Task:
+def _services(layout: Layout, state: State, say: Say, *, check: bool) -> Task:
+    services = state.services or ()
     there = facts.gather(layout, services)
     absent = _absent(layout, services, there) if check else {}
     services = tuple(one for one in services if one.name not in absent)
-    there = _only(there, lambda name: name not in absent)
+    there = only(there, lambda name: name not in absent)
     plan = handover.plan(services, there, str(layout.configuration))
-    if not absent:
-        _accounts(layout, [layout.user(one.app) for one in services], "the application")
+    prepare(layout, services)
+    gaps = _gaps(plan, there, everywhere=state.allow_gap)
+    gap.foresee(layout, say, plan, gaps)
     steps = (*absent.values(), *plan.steps)
-    return Task(steps, difference.services(plan, there), Doing(layout, plan, say).all)
+    do = Doing(layout, plan, say, signed(state.deploy), gaps=gaps).all
+    return Task(steps, difference.services(plan, there), do, plan)
 
 
 def _absent(layout: Layout, services: tuple[Service, ...], there: Facts) -> dict[str, Step]:
@@ -107,6 +98,13 @@ def _missing(target: str, error: Missing) -> Step:
     return Step("missing", target, f"{error.message}; without it, nothing will be done")
 
 
+def prepare(layout: Layout, services: Collection[Service]) -> None:
+    """Refuse services that this host cannot run: an account or a supervisor is not there."""
+    _accounts(layout, [layout.user(one.app) for one in services], "the application")
+    for one in services:
+        supervisor.check(layout, one.supervisor)
+
+
 def _accounts(layout: Layout, users: list[str | None], package: str) -> None:
     for user in (*users, layout.log_user):
         if user is not None and not facts.account(user):
@@ -117,9 +115,27 @@ def _accounts(layout: Layout, users: list[str | None], package: str) -> None:
             )
 
 
-def remove(names: tuple[str, ...], layout: Layout, *, check: bool, wait: float, say: Say) -> Outcome:
+def _gaps(plan: Plan, there: Facts, *, everywhere: bool) -> frozenset[str]:
+    """The services that may lose their last callee; one that goes has said it when it was wanted last."""
+    allowed = set()
+    for work in plan.works:
+        memory = there.memory.get(work.service)
+        last = memory.records[memory.good()[0]].entry if memory and memory.good() else None
+        own = work.goal.service.how.allow_gap if work.goal else bool(last and last.get("allow_gap"))
+        if own or everywhere:
+            allowed.add(work.service)
+    return frozenset(allowed)
+
+
+def signed(deploy: Deploy) -> Deploy:
+    """`deploy` with the calling user and a number where nobody said who and which."""
+    who = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    return Deploy(deploy.id or secrets.token_hex(4), deploy.who or who, deploy.what)
+
+
+def remove(names: tuple[str, ...], layout: Layout, asked: Asked) -> Outcome:
     """Drain and remove the services (or the router) of these names, and leave everything else alone."""
-    with alone(layout, say, wait):
+    with alone(layout, asked.say, asked.wait):
         there = facts.gather(layout, ())
         known = {program.split(".")[0] for program in there.programs}
         if supervisor.status(layout, [ROUTER])[ROUTER].supervised or supervisor.enabled(layout, ROUTER):
@@ -127,18 +143,20 @@ def remove(names: tuple[str, ...], layout: Layout, *, check: bool, wait: float, 
         unknown = sorted(set(names) - known)
         if unknown:
             raise InputError(f"{unknown[0]} does not run here", remedy=f"here: {', '.join(sorted(known)) or 'nothing'}")
-        plan = handover.plan((), _only(there, lambda name: name in names), str(layout.configuration))
+        plan = handover.plan((), only(there, lambda name: name in names), str(layout.configuration))
+        gaps = frozenset(names if asked.allow_gap else ())
+        gap.foresee(layout, asked.say, plan, gaps)
         stop = (Step("drain", ROUTER, "to be removed"),) if ROUTER in names else ()
         for step in (*plan.steps, *stop):
-            say(str(step))
-        if not check:
-            Doing(layout, plan, say).all()
+            asked.say(str(step))
+        if not asked.check:
+            Doing(layout, plan, asked.say, signed(asked.deploy), gaps=gaps).all()
             if stop:
-                apply_router.remove(layout, say)
-        return Outcome((*plan.steps, *stop))
+                apply_router.remove(layout, asked.say)
+        return Outcome((*plan.steps, *stop), works=plan.works, planned=asked.check)
 
 
-def _only(there: Facts, ours: Callable[[str], bool]) -> Facts:
+def only(there: Facts, ours: Callable[[str], bool]) -> Facts:
     """What belongs to the services whose name is `ours`."""
     return replace(
         there,

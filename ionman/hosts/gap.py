@@ -1,10 +1,10 @@
 """Never drains the last callee of a procedure, unless it is told to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ionman import control
 from ionman.errors import IonmanError, Unavailable
-from ionman.host import Work
+from ionman.host import Plan, Work
 from ionman.hosts import facts, supervisor
 from ionman.hosts.layout import Layout
 from ionman.hosts.lock import Say
@@ -16,6 +16,16 @@ class LastCallee(IonmanError):  # noqa: N818 - it says what it is
     status = 65
 
 
+def foresee(layout: Layout, say: Say, plan: Plan, gaps: Collection[str]) -> None:
+    """Refuse a plan, before anything is changed, that drains the only one here when nobody else answers elsewhere."""
+    for work in plan.works:
+        drained = [step.target for step in work.steps if step.verb == "drain"]
+        if work.service not in gaps and not (work.goal and work.goal.programs):
+            serving = _serving(layout, drained)
+            if len(serving) == 1:
+                check(layout, say, serving[0])
+
+
 def guarded(layout: Layout, say: Say, work: Work, names: Sequence[str]) -> Iterator[list[str]]:
     """The groups in which `names` may be drained, one after the other: before the last one that serves it is asked
     whether anybody else does; raises `LastCallee` when not.
@@ -23,16 +33,17 @@ def guarded(layout: Layout, say: Say, work: Work, names: Sequence[str]) -> Itera
     if work.goal is not None and work.goal.programs:
         yield list(names)  # others of this service are ready here
         return
-    states = supervisor.status(layout, names)
-    serving = [name for name in names if not facts.unready(layout, name, states[name])]
-    last = serving[-1:]
+    last = _serving(layout, names)[-1:]
     if first := [name for name in names if name not in last]:
-        if len(serving) == 1:
-            check(layout, say, last[0])
         yield first
     for name in last:
         check(layout, say, name)
         yield last
+
+
+def _serving(layout: Layout, names: Sequence[str]) -> list[str]:
+    states = supervisor.status(layout, names)
+    return [name for name in names if not facts.unready(layout, name, states[name])]
 
 
 def check(layout: Layout, say: Say, name: str) -> None:

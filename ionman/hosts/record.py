@@ -33,13 +33,20 @@ def read(layout: Layout) -> dict[str, Memory]:
     return {place.name: _memory(place) for place in places if place.is_dir()}
 
 
+def memory_of(layout: Layout, service: str) -> Memory:
+    """What is remembered of `service`."""
+    place = layout.records / service
+    return _memory(place) if place.is_dir() else Memory()
+
+
 def _memory(place: Path) -> Memory:
     found = {path.stem: _json(path) for path in place.glob("[!.]*.json")}
     pending = found.pop(PENDING, None)
     records = {name: Record(**one) for name, one in found.items()}
     if pending is None:
         return Memory(records)
-    return Memory(records, Pending(pending["to"], Ran(**pending["ran"]) if pending["ran"] else None))
+    pending["ran"] = Ran(**pending["ran"]) if pending["ran"] else None
+    return Memory(records, Pending(**pending))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -62,30 +69,32 @@ def begin(layout: Layout, work: Work) -> None:
     """Remember that a roll begins, and what runs before it; it is kept over an interruption."""
     if work.goal is None:
         return
-    memory = read(layout).get(work.service, Memory())
-    known = memory.records.get(work.goal.generation, Record())
-    if known.mark != GOOD:
-        entry = work.goal.service.entry
-        keep(layout, work.service, work.goal.generation, Record(tried=known.tried and not known.mark, entry=entry))
-    if work.ran:
-        _write(layout, work.service, PENDING, {"to": work.goal.generation, "ran": work.ran.document()})
+    memory, generation = memory_of(layout, work.service), work.goal.generation
+    if memory.mark(generation) != GOOD:
+        keep(layout, work.service, generation, Record(entry=work.goal.service.entry))
+    elif work.ran is None:
+        return  # no roll, but more or fewer of what is good
+    _pending(layout, work.service, Pending(generation, work.ran, memory.tried(generation)))
 
 
-def tried(layout: Layout, work: Work) -> None:
+def tried(layout: Layout, service: str, generation: str) -> None:
     """Remember that the first new instances have held: an interrupted roll goes on without trying them again."""
-    assert work.goal is not None
-    known = read(layout).get(work.service, Memory()).records.get(work.goal.generation, Record())
-    if not known.tried:
-        keep(layout, work.service, work.goal.generation, replace(known, tried=True))
+    pending = memory_of(layout, service).pending
+    if pending and pending.to == generation and not pending.tried:
+        _pending(layout, service, replace(pending, tried=True))
+
+
+def _pending(layout: Layout, service: str, one: Pending) -> None:
+    _write(layout, service, PENDING, asdict(one))
 
 
 def good(layout: Layout, work: Work) -> None:
     """Mark the goal as good, and the roll as ended."""
     assert work.goal is not None
-    known = read(layout)[work.service].records.get(work.goal.generation, Record())
+    known = memory_of(layout, work.service).records.get(work.goal.generation, Record())
     unchanged = known.mark == GOOD and not work.ran
-    one = Record(GOOD, known.when if unchanged else now(), tried=True, entry=work.goal.service.entry)
     over(layout, work.service)
+    one = Record(GOOD, known.when if unchanged else now(), entry=work.goal.service.entry)
     keep(layout, work.service, work.goal.generation, one)
 
 
@@ -127,9 +136,14 @@ def told(layout: Layout, deploy: Deploy, what: str, work: Work) -> Iterator[None
     try:
         yield
     except Exception as error:
-        _append(layout, record.ended(number, time.monotonic() - start, record.FAILED, getattr(error, "message", "")))
+        _append(layout, record.ended(number, time.monotonic() - start, record.FAILED, why(error)))
         raise
     _append(layout, record.ended(number, time.monotonic() - start, record.DONE, ""))
+
+
+def why(error: Exception) -> str:
+    """An error in one line, without the words of a log, which may hold anything."""
+    return str(getattr(error, "why", getattr(error, "message", error))).split("\n", 1)[0]
 
 
 def _append(layout: Layout, line: str) -> None:

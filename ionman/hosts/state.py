@@ -5,7 +5,7 @@ Shape (JSON; sections that are absent are left alone, a section that is there is
     {"services": [{"name", "app", "version", "file", "instances", "config": {}, "secrets": {}, "environment": {},
                    "ready_timeout": s, "limits": {"open_files", "memory": MB}, "supervisor", "verify": [], "surge",
                    "canary", "soak": s, "soak_errors", "soak_latency", "allow_gap", "retry"}],
-     "deploy":   {"id", "who", "what"},
+     "deploy":   {"id", "who", "what"}, "allow_gap",
      "router":   {"version", "address", "port", "certificate", "key", "chain": [], "realms": [], "services": [],
                   "ready_timeout": s}}
 
@@ -116,6 +116,7 @@ class State:
     services: tuple[Service, ...] | None = None
     router: Router | None = None
     deploy: Deploy = field(default_factory=Deploy)
+    allow_gap: bool = False
 
 
 def read(text: str) -> State:
@@ -132,8 +133,9 @@ def read(text: str) -> State:
     services = _services(whole.take("services", list)) if whole.has("services") else None
     router = _router(whole.take("router", dict)) if whole.has("router") else None
     deploy = _deploy(Section(whole.take("deploy", dict, {}), "deploy"))
+    allow_gap: bool = whole.take("allow_gap", bool, False)
     whole.done()
-    return State(services, router, deploy)
+    return State(services, router, deploy, allow_gap)
 
 
 def _deploy(section: Section) -> Deploy:

@@ -1,7 +1,7 @@
 """Waits until instances are ready, and watches that they stay so."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ionman import control, soak
@@ -20,10 +20,15 @@ CONNECTING = "connecting"  # the state of an instance that no router has let in 
 
 
 class NotReady(Unavailable):
-    """An instance did not become ready, or did not stay so. `blamed`: its release or configuration is the cause."""
+    """An instance did not become ready, or did not stay so: `why`, and the end of its log.
 
-    def __init__(self, message: str, *, remedy: str, blamed: bool = True) -> None:
-        super().__init__(message, remedy=remedy)
+    `blamed`: its release or configuration is the cause.
+    """
+
+    def __init__(self, why: str, log: list[str], *, remedy: str, blamed: bool = True) -> None:
+        tail = "".join(f"\n    {line}" for line in log)
+        super().__init__(why + (f"; its log ends with{tail}" if tail else ""), remedy=remedy)
+        self.why = why
         self.blamed = blamed
 
 
@@ -67,14 +72,14 @@ class Waiting:
             write(proof, "")
 
     def _not_ready(self, name: str, what: str, note: str = "") -> NotReady:
-        tail = "".join(f"\n    {line}" for line in supervisor.log_tail(self.layout, name))
         return NotReady(
-            f"{name} {what}" + (f"; its log ends with{tail}" if tail else ""),
+            f"{name} {what}",
+            supervisor.log_tail(self.layout, name),
             remedy=f"the whole log is in {self.layout.logs / name}",
             blamed=not note.startswith(CONNECTING),
         )
 
-    def soak(self, new: Collection[str], old: Collection[str], how: How) -> None:
+    def soak(self, new: Sequence[str], old: Collection[str], how: How) -> None:
         """Watch that `new` stay ready with the same processes, then compare their numbers with those of `old`."""
         self.say(f"soaking {', '.join(new)} for {how.soak:g} s")
         pids = {name: one.pid for name, one in supervisor.status(self.layout, new).items()}
@@ -94,7 +99,7 @@ class Waiting:
         verdict = soak.judge(fresh, known, how.soak_errors, how.soak_latency)
         self.say(f"soaked: {verdict.note}")
         if verdict.problem:
-            raise self._not_ready(", ".join(new), f"soaked for {how.soak:g} s: {verdict.problem}")
+            raise self._not_ready(new[0], f"soaked for {how.soak:g} s: {verdict.problem}")
 
     def _between(self, names: Collection[str], before: Mapping[str, dict[str, Numbers]]) -> Numbers:
         then = {name: one for of in names for name, one in before[of].items()}

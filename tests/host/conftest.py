@@ -5,16 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from ionman import certificate, process
-from ionman.hosts import supervisor
-from ionman.hosts.converge import Outcome, converge
+from ionman.hosts import record, supervisor
+from ionman.hosts.converge import converge
 from ionman.hosts.layout import Layout
+from ionman.hosts.outcome import Asked, Outcome
+from ionman.hosts.rollback import rollback
 from ionman.hosts.state import read
 from tests.crossbar import free_port
 from tests.host import leftovers
@@ -27,6 +30,10 @@ def user(realm: str) -> dict[str, str]:
     """A user of `realm`: alice in the first."""
     name = "alice" if realm != "other" else "bob"
     return {"name": name, "password": f"{name}-password", "role": "client"}
+
+
+def _version(ran: dict[str, object] | None) -> str:
+    return f"{ran['version']} x{ran['instances']}" if ran else ""
 
 
 @dataclass
@@ -46,8 +53,16 @@ class Host:
         shutil.copy(FAKE, place / "venv/bin/twistd")
         (place / "venv/bin/twistd").chmod(0o755)
 
-    def document(self, version: str = "1.0.0", instances: int = 1, ready_timeout: float = 30, **config: object) -> str:
+    def document(
+        self,
+        version: str = "1.0.0",
+        instances: int = 1,
+        ready_timeout: float = 30,
+        how: Mapping[str, object] = MappingProxyType({}),
+        **config: object,
+    ) -> str:
         service = {
+            **how,
             "name": "demo",
             "version": version,
             "instances": instances,
@@ -96,6 +111,23 @@ class Host:
     @property
     def programs(self) -> list[str]:
         return supervisor.installed(self.layout)
+
+    def rollback(self, name: str = "demo") -> Outcome:
+        self.lines.clear()
+        return rollback(name, self.layout, Asked(self.lines.append, wait=20))
+
+    def history(self) -> list[tuple[str, str, str, str]]:
+        """What, from which version to which, with which result."""
+        found = record.history(self.layout)
+        return [(row["what"], _version(row["from"]), _version(row["to"]), row["result"]) for row in found]
+
+    def marks(self) -> dict[str, str]:
+        """Generation -> good or failed."""
+        return {name: one.mark for name, one in record.memory_of(self.layout, "demo").records.items()}
+
+    def versions(self) -> list[str]:
+        """The versions of all programs."""
+        return [str(supervisor.about(self.layout, name)["version"]) for name in self.programs]
 
     def pids(self) -> dict[str, int]:
         return {name: one.pid for name, one in supervisor.status(self.layout, self.programs).items()}

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ionman.hosts import record
 from ionman.hosts.converge import converge
 from ionman.hosts.layout import Layout
 from ionman.hosts.state import read
-from ionman.hosts.supervisors import svc
 from ionman.hosts.supervisors import svc
 from ionman.process import run
 
@@ -23,6 +23,7 @@ EDGES = (
     (Path, "rmdir"),
     (shutil, "rmtree"),
     (svc, "run"),
+    (record, "_append"),
 )
 
 
