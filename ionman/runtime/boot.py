@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -15,8 +16,8 @@ from twisted.logger import ILogObserver, Logger
 
 from ionman import naming, settings
 from ionman.errors import IonmanError
+from ionman.runtime import alarm, place
 from ionman.runtime import log as lines
-from ionman.runtime import place
 from ionman.runtime.instance import InstanceService
 from ionman.runtime.launch import STOPS, stop_early
 from ionman.runtime.lifecycle import State
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 reactor: Any = _reactor  # its type is many interfaces at once
 log = Logger(namespace="ionman")
+LAST_SECONDS = 1.5
 
 
 def configured(file: Path, environ: Mapping[str, str]) -> settings.Settings:
@@ -81,6 +83,8 @@ class _Process(Service):
         self._notify = int(environ.get("IONMAN_NOTIFY") or -1)
         os.environ.pop("IONMAN_NOTIFY", None)
         self._supervisor = Notify(os.environ)
+        self._status = 0
+        self._told = self._stopping = False
 
     def privilegedStartService(self) -> None:  # noqa: N802
         """twistd has forked by now, if it does: the process id and the standard output are what they will be."""
@@ -103,17 +107,23 @@ class _Process(Service):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del frame
+        # A method that is running now holds the reactor up, and with it the drain: its time is counted from here.
+        alarm.end_within(0.0 if self._told else self._settings.drain_timeout, self.instance.seal)
+        self._told = True
         reactor.callFromThread(self._stop_now, signal.Signals(number).name)
 
     def _stop_now(self, name: str) -> None:
         log.info("{name}", name=name)
-        if reactor.running and not self._stopping():
-            reactor.stop()
-        else:
+        if not self._stop_reactor():
             self.instance.hurry("was told twice")
 
-    def _stopping(self) -> bool:
-        return not self.instance.running
+    def _stop_reactor(self) -> bool:
+        """Stop the reactor, once; whether it was this time. It may be some turns before the instance hears of it."""
+        if self._stopping or not reactor.running:
+            return False
+        self._stopping = True
+        reactor.stop()
+        return True
 
     def told(self, state: State, message: str) -> None:
         """Tell the supervisor how it is, and who waits for a start in the background that it has succeeded."""
@@ -126,9 +136,20 @@ class _Process(Service):
         log.error("{error}", error=error)
         self._report({"status": error.status, "message": str(error)})
         # twistd returns 0 whenever its reactor has stopped; what runs last decides the status. The log needs no flush.
+        self._status = error.status
         atexit.register(os._exit, error.status)
         if self.instance.running:
-            reactor.callLater(0, reactor.stop)
+            reactor.callLater(0, self._stop_reactor)
+
+    def gone(self) -> None:
+        """End within a moment, whatever threads of the modules still run: Twisted and Python would wait for them."""
+        last = threading.Timer(LAST_SECONDS, self._leave)
+        last.daemon = True
+        last.start()
+
+    def _leave(self) -> None:
+        self._lock.release()
+        os._exit(self._status)
 
     def _report(self, message: dict[str, Any]) -> None:
         if self._notify >= 0:

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from ionman.errors import WampError
 from ionman.runtime import values
-from ionman.runtime.alarm import Overdue, deadline
+from ionman.runtime.alarm import Ending, Overdue, deadline, left
 from ionman.runtime.classes import Details
 from ionman.runtime.modules import Bound
 from ionman.runtime.stats import Stats
@@ -26,6 +26,7 @@ RESULT = "ionman.error.result"
 TIMEOUT = "ionman.error.timeout"
 DRAINED = "ionman.error.drained"
 CANCELED = "wamp.error.canceled"
+ENDED = "the instance stops and the time to finish has passed"
 NO_SUCH = "wamp.error.no_such_procedure"
 
 
@@ -97,8 +98,8 @@ class Dispatch:
         self, bound: Bound, args: tuple[Any, ...], kwargs: dict[str, Any], details: Details
     ) -> "Deferred[dict[str, Any]]":
         """Answer one call; fails with `WampError` only."""
-        if self._given_up:
-            return fail(Answered(*self._why_cancelled))
+        if self._given_up or not left(1.0):
+            return fail(Answered(DRAINED, ENDED))
         started = time.monotonic()
         answer = self._work(bound, args, kwargs, details)
         answer.addCallback(self._checked, bound)
@@ -195,6 +196,9 @@ class Dispatch:
     def _translated(self, failure: Failure, bound: Bound) -> Any:
         """Every failure becomes a `WampError`; what the author has to see is logged, with a reference."""
         error = failure.value
+        if isinstance(error, Ending):
+            self.log.warn("{place}: broken off: the time to finish has passed", place=bound.place)
+            raise Answered(DRAINED, ENDED)
         if isinstance(error, Overdue):
             error = self._timeout(bound)
         if isinstance(error, CancelledError):

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from ionman.errors import IonmanError
 from ionman.naming import Instance
 from ionman.runtime import verify
+from ionman.runtime.alarm import left
 from ionman.runtime.classes import Details
 from ionman.runtime.connection import Connection, Hooks
 from ionman.runtime.contract import Contract
@@ -41,6 +42,9 @@ class Process(Protocol):
 
     def end(self, error: IonmanError) -> None:
         """The start cannot succeed; called once."""
+
+    def gone(self) -> None:
+        """The instance has left every router."""
 
 
 class InstanceService(Service):
@@ -103,15 +107,19 @@ class InstanceService(Service):
 
     def hurry(self, why: str) -> None:
         """End what is in flight now, and let nothing out that it does afterwards."""
-        self.realm.close(f"the instance stops and {why}")
+        self.seal(why)
         if count := self._dispatch.give_up(f"the instance stops and {why}"):
             log.warn("{count} in flight were cancelled: {why}", count=count, why=why)
+
+    def seal(self, why: str = "its time to finish has passed") -> None:
+        """Let no call and no event of a module out any more."""
+        self.realm.close(f"the instance stops and {why}")
 
     async def _drain(self) -> None:
         log.info("draining: {count} in flight", count=self._stats.in_flight)
         limit = self.settings.drain_timeout
-        # From the beginning, withdrawing included: the supervisor counts from there too.
-        late = self._clock.callLater(limit, self.hurry, f"the {limit:g} s to finish have passed")
+        # From the signal on, withdrawing included: the supervisor counts from there too.
+        late = self._clock.callLater(left(limit), self.hurry, f"the {limit:g} s to finish have passed")
         await DeferredList([Deferred.fromCoroutine(one.withdraw()) for one in self.connections])
         await self._dispatch.idle()
         if late.active():
@@ -120,6 +128,7 @@ class InstanceService(Service):
         if self._port is not None:
             await self._port.stopListening()
         log.info("gone")
+        self._process.gone()
 
     # --- what is offered ----------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ionman.errors import WampError
+from ionman import control
+from ionman.errors import Unavailable, WampError
 from tests.crossbar import Crossbar
 from tests.runtime.author import PATIENCE, Author
 from tests.runtime.progressive import ProgressiveCall
@@ -40,6 +41,12 @@ KINDS = """
         await deferLater(reactor, argv["seconds"])
         return await self.call("app.demo.deferred", {"seconds": 0.1})
 """
+PLAIN = """
+    def app_demo_plain(self, argv, details):
+        import time
+        time.sleep(argv["seconds"])
+        return self.ok()
+"""
 HALF = """
     async def app_half_careful(self, argv, details):
         try:
@@ -59,6 +66,18 @@ HALF = """
             await deferLater(reactor, 60)
         finally:
             reactor.callLater(0, lambda: self.publish("app.ear.news", "half: later").addErrback(lambda failure: None))
+
+    def app_half_plain(self, argv, details):
+        import time
+        try:
+            time.sleep(60)
+        finally:
+            self.publish("app.ear.news", "half: plain").addErrback(lambda failure: None)
+
+    async def app_half_thread(self, argv, details):
+        import time
+        await deferToThread(time.sleep, 60)
+        await self.publish("app.ear.news", "half: thread")
 
     async def app_half_whole(self, argv, details):
         await self.publish("app.ear.news", "whole")
@@ -117,7 +136,7 @@ def test_a_progressive_call_ends_at_the_deadline_too(author: Author, router: Cro
 def test_what_is_cancelled_publishes_nothing_half(author: Author, other: Author, second: bool) -> None:
     listening = other.shell("ear").module("ear", EAR).ready()
     running = author.shell("demo").module("demo", SLEEP + HALF).configure(drain_timeout=30 if second else 1).ready()
-    names = ["careful", "stubborn", "later", "whole"]
+    names = ["careful", "stubborn", "later", "thread", "whole"]
     callers = [author.caller() for _ in names]
     calls = [Call(caller, f"app.half.{name}", {}) for caller, name in zip(callers, names, strict=True)]
     for call in calls[-1:]:
@@ -132,12 +151,53 @@ def test_what_is_cancelled_publishes_nothing_half(author: Author, other: Author,
         call.join()
         assert call.error is not None
         assert call.error.uri == "ionman.error.drained"
-    assert "3 in flight were cancelled" in running.said()
+    assert "4 in flight were cancelled" in running.said()
     for caller in callers:
         caller.close()
     with author.caller() as caller:
         assert caller.call("app.ear.heard") == ["whole"]
     assert listening.end() == 0
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_plain_method_holds_up_neither_the_drain_nor_its_deadline(
+    author: Author, other: Author, second: bool
+) -> None:
+    listening = other.shell("ear").module("ear", EAR).ready()
+    running = author.shell("demo").module("demo", SLEEP + HALF).configure(drain_timeout=20 if second else 1).ready()
+    with author.caller() as one, author.caller() as two:
+        calls = [Call(one, "app.half.plain", {}), Call(two, "app.half.plain", {})]
+        with pytest.raises(Unavailable):
+            while True:  # until the method holds the instance up
+                control.ask(running.socket, 0.5)
+        running.popen.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        if second:
+            time.sleep(0.2)
+            running.popen.send_signal(signal.SIGTERM)
+        assert running.popen.wait(PATIENCE) == 0
+        assert time.monotonic() - began < 6
+        for call in calls:
+            call.join()
+            assert call.error is not None
+            assert call.error.uri == "ionman.error.drained"
+    with author.caller() as caller:
+        assert caller.call("app.ear.heard") == []
+    assert "Traceback" not in running.said()
+    assert listening.end() == 0
+
+
+def test_a_plain_method_that_needs_less_than_the_deadline_answers(author: Author) -> None:
+    running = author.shell("demo").module("demo", SLEEP + PLAIN).ready()
+    with author.caller() as one, author.caller() as two:
+        calls = [Call(one, "app.demo.plain", {"seconds": 1.5}), Call(two, "app.demo.plain", {"seconds": 1})]
+        with pytest.raises(Unavailable):
+            while True:
+                control.ask(running.socket, 0.5)
+        assert running.end() == 0
+        for call in calls:
+            call.join()
+            assert call.answer == {"status": "OK"}
 
 
 class Hammer(threading.Thread):

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,6 +89,16 @@ def test_an_error_is_a_wrong_answer_and_one_that_does_not_come_is_not_awaited_fo
     status, said = author.run(**verifying(author, SUM | {"argv": {"numbers": ["x"]}}))
     assert status == 70
     assert "verify: app.demo.sum answered with the error ionman.error.handler" in said
+
+
+def test_a_signal_while_it_verifies(author: Author) -> None:
+    body = "async def app_demo_never(self, argv, details):\n    from twisted.internet.defer import Deferred\n"
+    author.shell("demo").module("demo", body + "    print('asked')\n    await Deferred()")
+    running = author.start(**verifying(author, {"uri": "app.demo.never", "answer": 1}))
+    running.until_said("asked")
+    began = time.monotonic()
+    assert running.end() == 0
+    assert time.monotonic() - began < 8
 
 
 @pytest.mark.parametrize(
