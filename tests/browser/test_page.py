@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
+import ionman
 from ionman import process, router
-from ionman.call import Account
+from ionman.call import Account, Client
+from ionman.errors import WampError
+from tests.call.relay import Relay
 from tests.callee import Callee
 from tests.crossbar import Crossbar
 
@@ -159,3 +164,169 @@ def test_a_lost_connection_comes_back_with_its_subscriptions(browser: Browser, o
         }"""
         page.evaluate(publish)
         assert page.evaluate("[states, news.length > 0]") == [["open", "lost", "open"], True]
+
+
+# --- fail-over: the page's router, reached by ways that can be cut or frozen, and a second router -------------------
+
+# Connects a client, and gives the page what() for what became of a promise.
+FAILOVER = """async ([user, password, routers]) => {
+    window.states = [];
+    const [onstate, idempotent] = [(state) => states.push(state), ["app.same."]];
+    window.client = await ionman.connect({ user, password, routers, onstate, deadline: 20000, idempotent });
+    window.what = (promise) => promise.then(
+        (data) => ({ data }),
+        ({ kind, message, uri }) => ({ kind, message, uri }),
+    );
+    window.ask = (...call) => what(client.call(...call));
+}"""
+
+
+class Counting:
+    """A procedure that counts, and waits while it is held."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.asked = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+
+    def __call__(self, argv: Any = None) -> Any:
+        self.calls.append(argv)
+        self.asked.set()
+        self.free.wait(20)
+        return {"argv": argv}
+
+    def hold(self) -> None:
+        self.asked.clear()
+        self.free.clear()
+
+
+@pytest.fixture
+def caller(browser: Browser, served: Crossbar) -> Iterator[Page]:
+    """The page, with leave to reach other routers than its own (a page from elsewhere would have its own policy)."""
+    with browser.new_context(bypass_csp=True) as context:
+        opened = context.new_page()
+        opened.goto(f"https://{served.address}/")
+        yield opened
+
+
+@pytest.fixture
+def service(served: Crossbar) -> Iterator[Client]:
+    user = "myserviceusername"
+    with ionman.connect([served.address], user=user, password=served.users[user], ca=served.ca) as client:
+        yield client
+
+
+def open_client(caller: Page, served: Crossbar, *routers: str) -> None:
+    caller.evaluate(FAILOVER, ["alice", served.users["alice"], list(routers)])
+
+
+def test_what_is_too_large_is_not_sent(caller: Page, served: Crossbar, service: Client) -> None:
+    service.register("app.once", Counting())
+    open_client(caller, served, served.address)
+    answer = caller.evaluate("ask('app.once', 'x'.repeat(1100000))")
+    assert (answer["kind"], "the router takes 1048576" in answer["message"]) == ("input", True)
+    assert caller.evaluate("ask('app.once', 1)") == {"data": {"argv": 1}}
+    assert caller.evaluate("states") == ["open"]
+
+
+def test_a_call_lost_on_the_way_is_made_again_only_if_it_may_run_twice(
+    caller: Page, served: Crossbar, service: Client
+) -> None:
+    once, same = Counting(), Counting()
+    service.register("app.once", once)
+    service.register("app.same.x", same)
+    with Relay(served.port) as way, Relay(served.port) as next_way:
+        open_client(caller, served, way.address, next_way.address)
+        once.hold()
+        same.hold()
+        caller.evaluate("() => { window.lost = ask('app.once', 1); window.kept = ask('app.same.x', 2); }")
+        assert once.asked.wait(10)
+        assert same.asked.wait(10)
+        way.freeze()
+        way.close()
+        same.free.set()
+        once.free.set()
+        assert caller.evaluate("lost")["kind"] == "unavailable"
+        assert "may have been done or not" in caller.evaluate("lost")["message"]
+        assert caller.evaluate("kept") == {"data": {"argv": 2}}
+        assert (once.calls, same.calls, caller.evaluate("states")) == ([1], [2, 2], ["open", "lost", "open"])
+
+
+def test_a_call_while_no_router_is_joined_waits_and_a_deadline_is_kept(
+    caller: Page, served: Crossbar, service: Client
+) -> None:
+    once = Counting()
+    service.register("app.once", once)
+    with Relay(served.port) as way:
+        open_client(caller, served, way.address)
+        way.freeze()
+        way.cut()
+        caller.evaluate(UNTIL, "lost")
+        caller.evaluate("() => { window.waits = ask('app.once', 1); }")
+        late = caller.evaluate("ask('app.once', 2, { deadline: 200 })")
+        assert (late["kind"], "was not asked" in late["message"]) == ("unavailable", True)
+        way.thaw()
+        assert caller.evaluate("waits") == {"data": {"argv": 1}}
+        assert once.calls == [1]
+        once.hold()
+        late = caller.evaluate("ask('app.once', 3, { deadline: 50 })")
+        assert (late["kind"], late["message"]) == ("late", "app.once did not answer in time")
+        once.free.set()
+        caller.evaluate("() => { window.waits = ask('app.once', 4); client.close(); }")
+        assert caller.evaluate("waits")["kind"] == "unavailable"
+
+
+def test_a_silent_router_is_left_for_the_next(
+    caller: Page, served: Crossbar, service: Client, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    second = Crossbar(tmp_path_factory.mktemp("second"), authority=served.authority)
+    second.description["origins"] = [f"https://{served.address}"]
+    user = "myserviceusername"
+    try:
+        second.start()
+        with (
+            ionman.connect([second.address], user=user, password=second.users[user], ca=second.ca) as far,
+            Relay(served.port) as way,
+        ):
+            service.register("app.same.x", str)
+            far.register("app.same.x", str)
+            far.register("app.far", lambda argv: "far")
+            open_client(caller, served, way.address, second.address)
+            assert caller.evaluate("ask('app.far')") == {"data": "far"}
+            assert caller.evaluate("ask('app.nowhere')")["uri"] == "wamp.error.no_such_procedure"
+            assert caller.evaluate("states") == ["open"]
+            way.freeze()
+            began = time.monotonic()
+            assert caller.evaluate("ask('app.same.x', 1)") == {"data": "1"}
+            assert time.monotonic() - began < 6.0
+            assert caller.evaluate("client.home.url") == f"wss://{second.address}/ws"
+    finally:
+        second.kill()
+
+
+def test_a_drained_call_is_made_again_and_a_missing_one_waited_for(
+    caller: Page, served: Crossbar, service: Client
+) -> None:
+    def drained(argv: Any) -> Any:
+        ran.append(argv)
+        if len(ran) < 3:
+            raise WampError("ionman.error.drained", "leaving")
+        return "done"
+
+    ran: list[Any] = []
+    service.register("app.same.drained", drained)
+    open_client(caller, served, served.address)
+    assert caller.evaluate("ask('app.same.drained', 1, { idempotent: false })")["uri"] == "ionman.error.drained"
+    assert caller.evaluate("ask('app.same.drained', 2)") == {"data": "done"}
+    assert ran == [1, 2, 2]
+    caller.evaluate("() => { window.soon = ask('app.same.soon'); }")
+    service.register("app.same.soon", lambda argv: "soon")
+    assert caller.evaluate("soon") == {"data": "soon"}
+
+
+def test_a_connection_that_is_never_answered_is_made_again(caller: Page, served: Crossbar, service: Client) -> None:
+    with Relay(served.port) as way:
+        way.mute = 1
+        open_client(caller, served, way.address)
+        assert (caller.evaluate("states"), way.taken) == (["open"], 2)

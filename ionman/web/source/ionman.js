@@ -1,163 +1,291 @@
-// ionman.js: calls from a browser to services behind a router, over one WebSocket that stays open.
+// ionman.js: calls from a browser to services behind routers, over one WebSocket that stays open.
 //
 //   const client = await ionman.connect({ user: "alice", password: "..." });
 //   client.call("app.demo.method1", { dummy: "none required" }, (data) => console.log(data.status, data.result));
 //
-// A failure is an `ionman.Failure`: its `kind` is "refused", "unavailable", "late" or "wamp".
-import autobahn from "autobahn";
-import { Scram } from "./scram.js";
+// It lives on one router, and goes on on the next when that one breaks or falls silent. A call is made again only if it
+// provably never started, or its procedure is declared idempotent. A failure is an `ionman.Failure`.
+import { Failure } from "./failure.js";
+import { again, declared, NO_SUCH_PROCEDURE, pause } from "./rules.js";
+import { CALL, PUBLISH, Session, SUBSCRIBE } from "./session.js";
 
-const REFUSED = /authenti|authoriz|no_such_(principal|role|realm)|auth_method/;
-const LONGEST_PAUSE = 5000; // milliseconds between two attempts to come back
+export { Failure };
 
-export class Failure extends Error {
-  constructor(kind, message, uri = null) {
-    super(message);
-    this.name = "Failure";
-    this.kind = kind;
-    this.uri = uri;
-  }
-}
+const LONGEST_PAUSE = 5000; // milliseconds between two rounds over the routers
+const ATTEMPT = 15000; // milliseconds for one router
 
 let current = null;
 
-// Log in and resolve to a Client. Options: user, password; url (default: the router that served the page), realm
-// (default: "ionman"), timeout in milliseconds for each call (default: 30000), onstate(state) with "open", "lost", "closed".
+// Log in and resolve to a Client. Options:
+//   user, password;
+//   routers: "host:port" or "wss://host:port/ws", tried in turn (default: the router that served the page);
+//   realm (default: "ionman");
+//   deadline: milliseconds for joining, and for each call that names none (default: 30000);
+//   idempotent: procedures that may run twice, or beginnings of them that end in "." or "*" (default: none);
+//   largest: the routers' max_message_size, in octets (default: 1048576);
+//   onstate(state): called with "open", "lost", "closed".
 export async function connect(options) {
   const client = new Client(options);
-  await client.open();
+  await client.first();
   current = client;
   return client;
 }
 
 // Call on the connection made last: see Client.call.
-export function call(topic, params, success, error) {
+export function call(topic, params, success, error, options) {
   if (current === null) {
     return settle(Promise.reject(new Failure("unavailable", "not connected: call ionman.connect first")), success, error);
   }
-  return current.call(topic, params, success, error);
+  return current.call(topic, params, success, error, options);
 }
 
 export class Client {
-  constructor({ user, password, url = here(), realm = "ionman", timeout = 30000, onstate = () => {} }) {
-    Object.assign(this, { user, url, realm, timeout, onstate });
-    this.password = password;
-    this.session = null;
-    this.subscriptions = new Map();
+  constructor({ user, password, url, routers = [url ?? location.host], realm = "ionman", timeout = 30000, ...more }) {
+    const { deadline = timeout, idempotent = [], largest = 1 << 20, onstate = () => {} } = more;
+    Object.assign(this, { user, password, realm, deadline, idempotent, largest, onstate });
+    this.routers = [...new Set(routers.map(address))];
+    this.home = null;
+    this.others = new Map(); // url -> Session
+    this.visits = new Map(); // url -> the promise of one
+    this.down = new Map(); // url -> until when it need not be visited again
+    this.turn = 0;
+    this.trouble = new Failure("unavailable", "no router has been asked yet");
+    this.subscriptions = new Set();
+    this.waiting = []; // those who wait for a router
     this.closed = false;
-    this.attempt = 0;
   }
 
-  // Connect and log in once; rejects with a Failure that says why not.
-  open() {
-    return new Promise((resolve, reject) => {
-      const scram = new Scram(this.user, this.password);
-      const connection = new autobahn.Connection({
-        url: this.url,
-        realm: this.realm,
-        authid: this.user,
-        authmethods: ["scram"],
-        authextra: scram.extra(),
-        onchallenge: (session, method, extra) => scram.answer(extra),
-        serializers: [new autobahn.serializer.CBORSerializer()],
-        max_retries: 0, // the nonce is for one login: coming back is done here
-        retry_if_unreachable: false,
-      });
-      connection.onopen = (session, details) => {
-        if (!scram.accepts(details.authextra)) {
-          connection.close();
-          reject(new Failure("refused", "the router could not prove that it knows the password"));
-          return;
-        }
-        this.joined(connection, session);
-        resolve(this);
-        this.onstate("open");
-      };
-      connection.onclose = (reason, details) => {
-        reject(trouble(reason, details));
-        this.lost(connection);
-        return true;
-      };
-      connection.open();
-    });
-  }
-
-  // Call `topic` with `params`. With `success` (and `error`) they are called with the answer (or the Failure);
-  // without, the promise that is returned settles so.
-  call(topic, params = {}, success, error) {
-    return settle(this.answer(topic, params), success, error);
-  }
-
-  async answer(topic, params) {
-    if (this.session === null) {
-      throw new Failure("unavailable", "the connection to the router is lost");
+  // Call `topic` with `params`. With `success` (and `error`) they are called with the answer (or the Failure); without,
+  // the promise that is returned settles so. `options`, also as third argument: `deadline` (milliseconds), `idempotent`.
+  call(topic, params = {}, success, error, options) {
+    if (typeof success === "object" && success !== null) {
+      [success, options] = [undefined, success];
     }
-    let timer;
-    const late = new Promise((resolve, reject) => {
-      timer = setTimeout(() => reject(new Failure("late", `${topic} did not answer in time`)), this.timeout);
-    });
-    try {
-      return await Promise.race([this.session.call(topic, [params]), late]);
-    } catch (problem) {
-      throw problem instanceof Failure ? problem : answered(problem);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  // Call `handler(data)` for every event of `topic`, also after the connection came back.
-  async subscribe(topic, handler) {
-    this.subscriptions.set(topic, handler);
-    await this.session?.subscribe(topic, ([data]) => handler(data));
+    const { deadline = this.deadline, idempotent = declared(topic, this.idempotent) } = options ?? {};
+    return settle(this.ask(topic, deadline, idempotent, CALL, {}, topic, [params]).then(value), success, error);
   }
 
   // Publish `data` to everybody who subscribed `topic`, this client too; resolves when the router has taken it.
   async publish(topic, data) {
-    if (this.session === null) {
-      throw new Failure("unavailable", "the connection to the router is lost");
-    }
+    await this.ask(topic, this.deadline, false, PUBLISH, { acknowledge: true, exclude_me: false }, topic, [data]);
+  }
+
+  // Call `handler(data)` for every event of `topic`, also after the connection came back.
+  async subscribe(topic, handler) {
+    const subscription = { topic, handler };
+    this.subscriptions.add(subscription);
     try {
-      await this.session.publish(topic, [data], {}, { acknowledge: true, exclude_me: false });
+      await (this.home && this.follow(this.home, subscription));
     } catch (problem) {
-      throw answered(problem);
+      if (!problem.lost) {
+        this.subscriptions.delete(subscription);
+        throw problem;
+      }
     }
   }
 
   close() {
     this.closed = true;
-    this.connection?.close();
+    for (const session of [this.home, ...this.others.values()]) {
+      session?.leave();
+    }
+    this.changed();
   }
 
-  joined(connection, session) {
-    this.connection = connection;
-    this.session = session;
-    this.attempt = 0;
-    for (const [topic, handler] of this.subscriptions) {
-      session.subscribe(topic, ([data]) => handler(data));
+  // --- calls on their way ---
+
+  async ask(topic, deadline, idempotent, ...request) {
+    const question = { topic, idempotent, ends: performance.now() + deadline, without: new Set(), tries: 0 };
+    for (;;) {
+      const session = await this.session(question);
+      question.tries += 1;
+      try {
+        const late = () => new Failure("late", `${topic} did not answer in time`);
+        return await within(session.ask(...request), question.ends, late);
+      } catch (problem) {
+        question.error = problem;
+        if (problem.uri === NO_SUCH_PROCEDURE) {
+          question.without.add(session.url);
+          question.since ??= performance.now();
+        } else if (this.closed || !again(problem, question)) {
+          throw problem;
+        } else if (!problem.lost) {
+          await this.rest(question);
+        }
+      }
     }
   }
 
-  lost(connection) {
-    if (this.connection !== connection) {
-      return; // it never was open: who asked for it has been told
+  // A session to ask on, at home if possible; waits for one, and throws when none is left or the time has passed.
+  async session(question) {
+    for (;;) {
+      if (this.closed) {
+        throw new Failure("unavailable", "the client was closed");
+      }
+      const known = [this.home, ...this.others.values()];
+      const found = known.find((one) => one && !question.without.has(one.url));
+      if (found) {
+        return found;
+      }
+      if (question.without.size && !this.seek(question.without)) {
+        if (!again(question.error, { ...question, missing: performance.now() - question.since })) {
+          throw question.error;
+        }
+        question.without.clear();
+        await this.rest(question);
+        continue;
+      }
+      const change = new Promise((resolve) => this.waiting.push(resolve));
+      await within(change, question.ends, () => question.error ?? this.unasked(question.topic));
     }
-    this.session = null;
-    this.connection = null;
-    this.onstate(this.closed ? "closed" : "lost");
-    this.comeBack();
   }
 
-  comeBack() {
+  rest(question) {
+    const over = new Promise((resolve) => setTimeout(resolve, pause(question.tries)));
+    return within(over, question.ends, () => question.error);
+  }
+
+  unasked(topic) {
+    const said = `${topic} was not asked, for no router was joined in time: ${this.trouble.message}`;
+    return new Failure(this.trouble.kind, said, { uri: this.trouble.uri });
+  }
+
+  // --- routers ---
+
+  // Join one router; rejects with what they said when none lets us in. One that does not answer is tried again.
+  async first() {
+    const ends = performance.now() + this.deadline;
+    for (;;) {
+      const failures = [];
+      for (const [number, url] of this.routers.entries()) {
+        try {
+          this.settle(await this.join(url, (ends - performance.now()) / (this.routers.length - number)));
+          return;
+        } catch (problem) {
+          failures.push(problem);
+        }
+      }
+      this.trouble = together(failures);
+      if (!failures.some((problem) => problem.silent) || ends - performance.now() < 500) {
+        throw this.trouble;
+      }
+    }
+  }
+
+  async join(url, limit) {
+    const session = new Session(url, this.largest);
+    session.onlost = (lost, why) => this.lost(lost, why);
+    await session.join(this.realm, this.user, this.password, Math.max(0, limit));
     if (this.closed) {
+      session.leave();
+      throw new Failure("unavailable", "the client was closed");
+    }
+    return session;
+  }
+
+  settle(session) {
+    this.home = session;
+    this.since = performance.now();
+    this.turn = this.routers.indexOf(session.url) + 1;
+    for (const subscription of this.subscriptions) {
+      this.follow(session, subscription).catch((problem) => problem.lost || console.warn(problem.message));
+    }
+    this.onstate("open");
+    this.changed();
+  }
+
+  lost(session, why) {
+    this.trouble = why;
+    if (session !== this.home) {
+      this.others.delete(session.url);
       return;
     }
-    const pause = Math.min(LONGEST_PAUSE, 250 * 2 ** this.attempt++) * (0.5 + Math.random() / 2);
-    setTimeout(() => this.closed || this.open().catch(() => this.comeBack()), pause);
+    this.home = null;
+    this.onstate(this.closed ? "closed" : "lost");
+    this.comeBack(performance.now() - this.since > LONGEST_PAUSE ? 0 : 1);
+  }
+
+  // Each router once, beginning after the one that was home last; then again, after longer and longer pauses.
+  async comeBack(rounds) {
+    for (; !this.closed && !this.home; rounds++) {
+      const longest = rounds && Math.min(LONGEST_PAUSE, 100 * 2 ** rounds);
+      await new Promise((resolve) => setTimeout(resolve, longest * (0.5 + Math.random() / 2)));
+      const failures = [];
+      for (let number = 0; number < this.routers.length && !this.home && !this.closed; number++) {
+        const url = this.routers[(this.turn + number) % this.routers.length];
+        const visited = this.others.get(url);
+        this.others.delete(url);
+        try {
+          this.settle(visited ?? (await this.join(url, ATTEMPT)));
+        } catch (problem) {
+          failures.push(problem);
+        }
+      }
+      this.trouble = failures.length ? together(failures) : this.trouble;
+    }
+  }
+
+  // Whether a router that is not one of `without` may yet be joined; those who wait are told when it is, or is not.
+  seek(without) {
+    if (!this.home) {
+      return true; // comeBack is at it
+    }
+    const now = performance.now();
+    const url = this.routers.find((one) => !without.has(one) && one !== this.home.url && !(this.down.get(one) > now));
+    if (url && !this.visits.has(url)) {
+      this.visits.set(url, this.visit(url));
+    }
+    return url !== undefined;
+  }
+
+  async visit(url) {
+    try {
+      this.others.set(url, await this.join(url, ATTEMPT));
+    } catch {
+      this.down.set(url, performance.now() + LONGEST_PAUSE);
+    }
+    this.visits.delete(url);
+    this.changed();
+  }
+
+  changed() {
+    const waiting = this.waiting;
+    this.waiting = [];
+    waiting.forEach((tell) => tell());
+  }
+
+  async follow(session, { topic, handler }) {
+    const [, , number] = await session.ask(SUBSCRIBE, {}, topic);
+    session.handlers.set(number, [...(session.handlers.get(number) ?? []), handler]);
   }
 }
 
-function here() {
-  return `wss://${location.host}/ws`;
+// Settles as `promise` does, or rejects with what `late()` says at `ends` (performance.now).
+function within(promise, ends, late) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), Math.max(0, ends - performance.now()));
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+// What a RESULT carries, without the wrapping that one plain value does not need.
+function value([, , , args = [], kwargs = {}]) {
+  if (Object.keys(kwargs).length) {
+    return { args, kwargs };
+  }
+  return args.length > 1 ? args : args[0] ?? null;
+}
+
+function address(router) {
+  return /^wss?:/.test(router) ? router : `wss://${router}/ws`;
+}
+
+function together(failures) {
+  const refused = failures.find((problem) => problem.kind === "refused");
+  if (refused || failures.length === 1) {
+    return refused ?? failures[0];
+  }
+  return new Failure("unavailable", `no router can be reached: ${failures.map((one) => one.message).join("; ")}`);
 }
 
 function settle(promise, success, error) {
@@ -165,20 +293,4 @@ function settle(promise, success, error) {
     return promise;
   }
   return promise.then(success, error ?? ((problem) => console.warn(problem.message)));
-}
-
-function trouble(reason, details) {
-  if (details.reason && REFUSED.test(details.reason)) {
-    return new Failure("refused", details.message || details.reason, details.reason);
-  }
-  if (reason === "unreachable") {
-    return new Failure("unavailable", "the router cannot be reached");
-  }
-  return new Failure("unavailable", details.message || details.reason || "the connection was closed", details.reason);
-}
-
-function answered(problem) {
-  const uri = problem.error ?? null;
-  const said = problem.args?.length ? problem.args.join(" ") : String(problem.message ?? uri ?? problem);
-  return new Failure(REFUSED.test(uri ?? "") ? "refused" : "wamp", said, uri);
 }
