@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-
 LAST_SECONDS = 0.5  # what begins after the end, the clearing up of what was cancelled, has this long
 
 
