@@ -81,16 +81,23 @@ class Authorizer(ApplicationSession):
 
     async def onJoin(self, details: Any) -> None:  # noqa: N802 - Autobahn's name
         """Be there before the listener is: Crossbar opens it when every component has joined."""
-        self._rights = Rights(self.config.extra["rights"], details.realm)
-        self._told = ""
+        self.begin(details.realm)
         await self.register(self.authorize, self.config.extra["procedure"])
+
+    def begin(self, realm: str) -> None:
+        """Answer for `realm` from now on."""
+        self._rights = Rights(self.config.extra["rights"], realm)
+        self._told = ""
 
     def authorize(self, details: Any, uri: str, action: str, options: Any) -> dict[str, bool]:
         """Crossbar's question (crossbar/router/role.py, RouterRoleDynamicAuth), and an answer that it does not keep."""
-        allowed = self._rights.allow(details["authrole"], action, uri, (options or {}).get("match") or "exact")
+        options = options or {}
+        allowed = self._rights.allow(details["authrole"], action, uri, options.get("match") or "exact")
+        if options.get("force_reregister"):  # takes the procedure from every other instance (dealer.py)
+            allowed = False
         if self._rights.problem != self._told:
             self._told = self._rights.problem
             if self._told:
                 path = self.config.extra["rights"]
-                self.log.error("{path}: {why}; services are refused until it can be", path=path, why=self._told)
+                self.log.error("{path}: {why}; services are refused until that is mended", path=path, why=self._told)
         return {"allow": allowed, "disclose": True, "cache": False}

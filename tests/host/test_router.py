@@ -2,16 +2,21 @@
 
 import json
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
-from ionman import process
-from ionman.errors import InputError, Unavailable
+from ionman import certificate, process
+from ionman.call import Account, Client, connect
+from ionman.errors import InputError, IonmanError, Refused, Unavailable
 from ionman.hosts import health, supervisor
 from ionman.hosts.layout import ROUTER
+from tests.callee import Callee
 from tests.crossbar import CROSSBAR
 from tests.host.conftest import Host
 
@@ -146,10 +151,81 @@ def test_refuses_what_cannot_work_and_changes_nothing(router_host: Host) -> None
     assert not configuration(host).exists()
 
 
-def test_the_real_crossbar_comes_up(host: Host) -> None:
+class Calling:
+    """A caller in a closed loop, on a thread of its own, until its block ends."""
+
+    def __init__(self, client: Client, uri: str) -> None:
+        self._client, self._uri = client, uri
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._call)
+        self.answers = 0
+        self.lost: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _call(self) -> None:
+        while not self._over.is_set():
+            try:
+                assert self._client.call(self._uri, self.answers, idempotent=False) == self.answers
+                self.answers += 1
+            except IonmanError as error:
+                self.lost.append(str(error))
+
+
+def answer(argv: Any, details: Mapping[str, Any]) -> Any:
+    del details
+    return argv
+
+
+def trusted(host: Host) -> Path:
+    """Certify the router by an authority, and return its certificate for clients."""
+    authority = certificate.authority()
+    pair = certificate.leaf(authority, ["localhost"])
+    host.certificate.parent.mkdir(parents=True)
+    host.certificate.write_bytes(pair.certificate)
+    host.certificate.with_suffix(".key").write_bytes(pair.key)
+    ca = host.layout.root / "ca.pem"
+    ca.write_bytes(authority.certificate)
+    return ca
+
+
+def test_a_release_with_other_procedures_costs_no_call(host: Host) -> None:
+    old, new, wait = "app.demo.method1", "app.demo.method2", 120
     host.crossbar(CROSSBAR)
-    host.certify()
-    host.apply(host.router("ionman", ready_timeout=120))
+    ca, address = trusted(host), f"localhost:{host.port}"
+    host.apply(serving(host, old, ready_timeout=wait))
     assert health.problem("127.0.0.1", host.port, host.certificate) == ""
     assert (host.layout.router_state / "key.priv").exists()
-    assert not host.apply(host.router("ionman", ready_timeout=120)).changed
+    assert not host.apply(serving(host, old, ready_timeout=wait)).changed
+    first = pid(host)
+
+    def start(*uris: str) -> None:
+        account = Account("ionman", "demo", "demo-password")
+        instances.enter_context(Callee(address, ca, account, dict.fromkeys(uris, answer)))
+
+    def refused(uri: str) -> None:
+        with (
+            connect([address], user="demo", password="demo-password", ca=ca) as client,
+            pytest.raises(Refused, match="not_authorized"),
+        ):
+            client.register(uri, answer, "roundrobin")
+
+    with ExitStack() as instances, connect([address], user="alice", password="alice-password", ca=ca) as alice:
+        start(old)
+        with Calling(alice, old) as calling:
+            refused(new)
+            host.apply(serving(host, new, kept=[old], ready_timeout=wait))
+            start(new, old)  # the new release; and one more of the old, as a rollback starts it
+            assert alice.call(new, "x") == "x"
+            host.apply(serving(host, new, ready_timeout=wait))  # no kept release declares the old one any more
+            refused(old)
+            start(new)
+    assert pid(host) == first
+    assert calling.lost == []
+    assert calling.answers > 0
