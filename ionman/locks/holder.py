@@ -52,11 +52,10 @@ def serve(text: str) -> None:
         raise InputError("this is no description of a lock", remedy="playbooks/lock.yml takes the lock") from error
     place.sweep()
     listener = place.listen(holder.folder)
-    try:
+    with listener:
         _ready()
         holder.run(listener, int(asked["pidfd"]))
-    finally:
-        listener.close()
+    if holder.over:  # else the folder stays, to tell the run that its lock is gone; a later run sweeps it
         shutil.rmtree(holder.folder, ignore_errors=True)
 
 
@@ -71,6 +70,8 @@ class Holder:
         self._hold = Hold(posts)
         self._warnings: list[str] = []
         self._asked = 0
+        self._counting = threading.Lock()
+        self.over = False  # the run, not only this process
         self._said = ""  # the last topic of this run
         self._counted = 0
         self._stop, self._stopped = os.pipe()
@@ -80,7 +81,8 @@ class Holder:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end())
         threading.Thread(target=self._listen, args=(listener,), daemon=True).start()
-        select.select([pidfd, self._stop], [], [])
+        ended, _, _ = select.select([pidfd, self._stop], [], [])
+        self.over = self.over or pidfd in ended
         self._hold.release(self._farewell)
 
     # --- what is asked --------------------------------------------------------------------------------------------
@@ -100,6 +102,7 @@ class Holder:
             asked = json.loads(line(connection))
             _say(connection, self._do(asked, connection))
             if asked["do"] == "end":
+                self.over = True
                 self._end()
 
     def _do(self, asked: Json, connection: socket.socket) -> Json:
@@ -124,10 +127,11 @@ class Holder:
         return {**self._hold.document(), **about}
 
     def _tell(self, topic: str, document: Mapping[str, Any]) -> Json:
-        self._said = topic
-        self._counted += 1
-        told = {"n": self._counted, **lock.event(document, self._owner, datetime.now(UTC))}
-        return {"told": self._hold.publish(topic, told)}
+        with self._counting:  # one after the other, so that they arrive in the order of their numbers
+            self._said = topic
+            self._counted += 1
+            told = {"n": self._counted, **lock.event(document, self._owner, datetime.now(UTC))}
+            return {"told": self._hold.publish(topic, told)}
 
     def _tell_last(self, topic: str, document: Mapping[str, Any]) -> Json:
         told = {"told": []} if self._said in LAST else self._tell(topic, document)

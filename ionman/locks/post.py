@@ -72,6 +72,8 @@ class Post:
                 return self._without("barred", error)
             except IonmanError as error:
                 return self._without("away", error)
+            except OSError as error:  # this machine's: no memory, no descriptors
+                return self._without("away", Unavailable(f"it cannot be asked: {error.strerror or error}"))
 
     def release(self) -> None:
         """Leave the router: what was registered is free at once."""

@@ -13,6 +13,7 @@ from ionman.errors import IonmanError
 
 REMEDY = "wait for it, or have this run wait: -e lock_wait=600 (seconds); `ionman lock show` says who holds it"
 
+LONGEST = 7 * 86400  # s
 RIGHTS = "look at lock_user, lock_password, and the user's role in router_realms: it has to be ops"
 
 
@@ -28,13 +29,16 @@ class ActionModule(ActionBase):
             return result | {"changed": False, "msg": "a check changes nothing: it takes no lock"}
         access = {name: str(arguments.get(name) or "") for name in ("realm", "user", "password", "ca")}
         access["ca"] = str(Path(access["ca"]).absolute()) if access["ca"] else ""
-        access["routers"] = [str(router) for router in arguments.get("routers") or ()]
+        routers = arguments.get("routers") or ()
+        access["routers"] = routers.split(",") if isinstance(routers, str) else [str(router) for router in routers]
         missing = [f"lock_{name}" for name in ("routers", "user", "password") if not access[name]]
         if missing:
             why = f"there is no lock: another deploy can run at the same time. Set {', '.join(missing)} (docs/lock.md)"
             return result | {"changed": False, "msg": why, "warnings": [why]}
         try:
-            state = locks.take(access, self._what(), float(arguments.get("wait") or 0), Display().display, os.getppid())
+            state = locks.take(
+                access, self._what(), seconds(arguments.get("wait") or 0), Display().display, os.getppid()
+            )
         except IonmanError as error:
             raise AnsibleActionFail(str(error)) from error
         return result | answer(state)
@@ -44,6 +48,17 @@ class ActionModule(ActionBase):
         named = {"service": self._task.args.get("service"), "limit": context.CLIARGS.get("subset")}
         tags = [tag for tag in context.CLIARGS.get("tags") or () if tag != "all"]
         return lock.what(context.CLIARGS.get("args") or (), {**named, "tags": ",".join(tags)})
+
+
+def seconds(text):
+    """A time to wait."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= LONGEST:
+        raise AnsibleActionFail(f"lock_wait is {text!r}: give seconds, from 0 to {LONGEST}")
+    return found
 
 
 def answer(state):

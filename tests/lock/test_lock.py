@@ -4,8 +4,12 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import ionman
 from ionman import locks, process
@@ -42,17 +46,23 @@ def show(router: Crossbar) -> str:
     return process.run([*command, f"--ca={router.ca}"], env=environment, timeout=60).stdout
 
 
+@contextmanager
+def listening(router: Crossbar) -> Iterator[list[tuple[str, Any]]]:
+    """The events of all deploys: topic and document."""
+    told: list[tuple[str, Any]] = []
+
+    def heard(document: Any, details: Any) -> None:
+        told.append((details["topic"].removeprefix("ionman.deploy."), document))
+
+    with ionman.connect([router.address], realm="ionman", user="ops", password=PASSWORDS["ops"], ca=router.ca) as ops:
+        ops.subscribe("ionman.deploy.", heard, match="prefix", details=True)
+        yield told
+
+
 def test_the_second_is_refused_and_told_who_is_at_it(
     controller: Controller, router: Crossbar, second_router: Crossbar
 ) -> None:
-    told: list[tuple[str, Any]] = []
-    with ionman.connect([router.address], realm="ionman", user="ops", password=PASSWORDS["ops"], ca=router.ca) as ops:
-        ops.subscribe(
-            "ionman.deploy.",
-            lambda document, details: told.append((details["topic"].rpartition(".")[2], document)),
-            match="prefix",
-            details=True,
-        )
+    with listening(router) as told:
         first = controller.run("first", "-e", "service=demo").began()
         holder = first.holder()
         assert f"for deploy demo (process {first.child.pid})" in show(router)
@@ -79,9 +89,12 @@ def test_a_killed_deployer_frees_it_within_seconds_for_who_waits(
     holder = first.holder()
     second = controller.run("second", lock_wait=60)
     until(lambda: "waiting for the lock, 0 s of 60 s: another deploy is at work" in second.output)
-    os.kill(first.child.pid, signal.SIGKILL)
-    until(lambda: not alive(holder), 5)
-    second.began()
+    with listening(router) as told:
+        os.kill(first.child.pid, signal.SIGKILL)
+        until(lambda: not alive(holder), 5)
+        second.began()
+        until(lambda: [topic for topic, _ in told] == ["failed", "started"], 10)
+    assert told[0][1]["why"] == "the deployer ended before its work was done"
     first.end()
     os.kill(second.child.pid, signal.SIGINT)  # Ctrl-C
     assert second.end() != 0
@@ -89,9 +102,12 @@ def test_a_killed_deployer_frees_it_within_seconds_for_who_waits(
     assert free(router, second_router)
 
 
-def test_a_holder_that_is_gone_is_noticed_before_the_next_host(controller: Controller) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_holder_that_is_gone_is_noticed_before_the_next_host(controller: Controller, number: int) -> None:
     run = controller.run("first").began()
-    os.kill(run.holder(), signal.SIGKILL)
+    holder = run.holder()
+    os.kill(holder, number)
+    until(lambda: not alive(holder))
     assert run.go_on().end() == 2, run.output
     assert "the process that held the lock is gone" in run.output
 
