@@ -1,27 +1,26 @@
 """What each role may do on a real router that runs the description of tests/cases/router: role x URI x action."""
 
 import itertools
+import ssl
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 import yaml
 from nacl.signing import SigningKey
+from websockets.sync.client import connect as open_websocket
+from websockets.typing import Subprotocol
 
-from ionman.call import Account, call
-from ionman.calls.reach import open_websocket, parse, trust
-from ionman.calls.session import Session
-from ionman.errors import Refused
-from tests.crossbar import Crossbar
+from ionman.call import Client, call, connect
+from ionman.errors import IonmanError, Refused, Unavailable, WampError
+from tests.crossbar import BOOT_SECONDS, Crossbar
 
 CASES = Path(__file__).parents[1] / "cases" / "router"
 KEY = SigningKey.generate()
-# WAMP message numbers: request, and what a permitted one is answered with
-REQUESTS = {"register": (64, 65), "subscribe": (32, 33), "publish": (16, 17), "call": (48, 50)}
-ERROR = 8
 
 URIS = (
     *(
@@ -71,51 +70,105 @@ REALMS = {"oscar": "other"}
 
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossbar]:
-    """A router that runs the description of the cases, on a port and with certificates of its own."""
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Crossbar:
+    """A router with the description of the cases, on a port and with certificates of its own; not started yet."""
     crossbar = Crossbar(tmp_path_factory.mktemp("described"))
     description = yaml.safe_load((CASES / "description.yml").read_text())
     description["services"][1]["key"] = KEY.verify_key.encode().hex()
     for name in ("realms", "services"):
         crossbar.description[name] = description[name]
-    yield crossbar.start()
-    crossbar.stop()
+    return crossbar
 
 
-def joined(described: Crossbar, user: str, realm: str) -> Session:
-    secret = {"key": KEY.encode().hex()} if user == "query" else {"password": f"{user}-password"}
-    closing = ExitStack()
-    place = parse(described.address)
-    websocket = open_websocket(place, trust(described.ca), 10, closing)
-    return Session(place, websocket, time.monotonic() + 30, closing).join(Account(realm, user, **secret))
+@pytest.fixture(scope="module")
+def early(starting: Crossbar) -> Iterator["Future[str]"]:
+    """What a service is told that tries to register from before the start on; empty when it may."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(first_registration, starting)
 
 
-def allowed(session: Session, number: int, action: str, uri: str) -> bool:
+@pytest.fixture(scope="module")
+def described(starting: Crossbar, early: "Future[str]") -> Iterator[Crossbar]:
+    """That router, up."""
+    yield starting.start()
+    starting.stop()
+
+
+def first_registration(crossbar: Crossbar) -> str:
+    deadline = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with joined(crossbar, "demo") as demo:
+                demo.register("app.demo.method1", nothing)
+                return ""
+        except Unavailable:
+            time.sleep(0.02)  # not listening yet
+        except IonmanError as error:
+            return str(error)
+    return "the router did not come up"
+
+
+def joined(described: Crossbar, user: str, realm: str = "ionman") -> Client:
+    password, key = ("", KEY.encode().hex()) if user == "query" else (f"{user}-password", "")
+    return connect([described.address], realm=realm, user=user, password=password, key=key, ca=described.ca)
+
+
+def nothing(*args: Any) -> None:
+    del args
+
+
+REQUESTS: dict[str, Callable[[Client, str], Any]] = {
+    "register": lambda client, uri: client.register(uri, nothing).cancel(),
+    "subscribe": lambda client, uri: client.subscribe(uri, nothing).cancel(),
+    "publish": lambda client, uri: client.publish(uri),
+    "call": lambda client, uri: client.call(uri),
+}
+
+
+def allowed(client: Client, action: str, uri: str) -> bool:
     """Whether the router lets it happen; a call that nobody answers, because nobody registered it, was allowed."""
-    sent, done = REQUESTS[action]
-    options = {"acknowledge": True} if action == "publish" else {}
-    session.send([sent, number, options, uri])
-    answer = session.receive()
-    if answer[0] == ERROR:
-        assert answer[1:3] == [sent, number]
-        if answer[4] in ("wamp.error.not_authorized", "wamp.error.invalid_uri"):  # the latter for reserved URIs
-            return False
-        assert action == "call", answer
-        return True
-    assert answer[0] == done, answer
-    if action == "register":
-        session.send([66, number + 10000, answer[2]])
-        assert session.receive()[0] == 67
+    try:
+        REQUESTS[action](client, uri)
+    except Refused as refused:
+        assert "not_authorized" in str(refused)
+        return False
+    except WampError as error:
+        if error.uri != "wamp.error.invalid_uri":  # which is the answer for reserved URIs
+            assert action == "call", error
+            return True
+        return False
     return True
 
 
 @pytest.mark.parametrize("user", ALLOWED)
 def test_a_role_may_do_just_this(described: Crossbar, user: str) -> None:
-    session = joined(described, user, REALMS.get(user, "ionman"))
-    numbered = enumerate(itertools.product(REQUESTS, URIS), 1)
-    found = {(action, uri) for number, (action, uri) in numbered if allowed(session, number, action, uri)}
-    session.leave()
+    with joined(described, user, REALMS.get(user, "ionman")) as client:
+        found = {(action, uri) for action, uri in itertools.product(REQUESTS, URIS) if allowed(client, action, uri)}
     assert found == {(action, uri) for action, uris in ALLOWED[user].items() for uri in uris}
+
+
+def test_a_service_is_disclosed_to_the_one_that_it_calls(described: Crossbar) -> None:
+    with joined(described, "query") as query, joined(described, "demo") as demo:
+        query.register("app.get_all", lambda *, details: details["caller_authid"], details=True)
+        assert demo.call("app.get_all") == "demo"
+
+
+def test_nobody_was_refused_while_the_router_started(described: Crossbar, early: "Future[str]") -> None:
+    """Crossbar starts the authorizer before it listens: the first that gets in may register."""
+    assert described.process is not None
+    assert early.result() == ""
+
+
+def test_services_are_refused_while_the_rights_cannot_be_read(described: Crossbar) -> None:
+    rights, away = described.directory / "rights.json", described.directory / "away"
+    with joined(described, "demo") as demo, joined(described, "alice") as alice:
+        assert allowed(demo, "register", "app.get")
+        rights.rename(away)
+        assert [allowed(demo, action, "app.get") for action in ("register", "call") * 2] == [False] * 4
+        assert allowed(alice, "call", "app.get")
+        away.rename(rights)
+        assert allowed(demo, "register", "app.get")
+    assert described.log.read_text().count("cannot be read: No such file or directory; services are refused") == 1
 
 
 def ask(described: Crossbar, user: str, password: str, realm: str = "ionman", **more: Any) -> Any:
@@ -147,10 +200,12 @@ def test_another_key_is_refused(described: Crossbar) -> None:
 
 
 def test_anonymous_is_refused(described: Crossbar) -> None:
-    closing = ExitStack()
-    place = parse(described.address)
-    session = Session(place, open_websocket(place, trust(described.ca), 10, closing), time.monotonic() + 10, closing)
-    session.send([1, "ionman", {"roles": {"caller": {}}}])
-    answer = session.receive()
+    context = ssl.create_default_context(cafile=str(described.ca))
+    with open_websocket(
+        f"wss://{described.address}/ws", ssl=context, subprotocols=[Subprotocol("wamp.2.cbor")], proxy=None
+    ) as websocket:
+        websocket.send(cbor2.dumps([1, "ionman", {"roles": {"caller": {}}}]))
+        message = websocket.recv(timeout=10)
+    assert isinstance(message, bytes)
+    answer = cbor2.loads(message)
     assert answer[0] == 3, answer
-    closing.close()
