@@ -112,8 +112,8 @@ class _Turn:
         settled = [name for name in programs if name in self.there and self._settled(name)]
         # What was started already and is not ready goes first: it is alive as it is.
         fresh = [name for name in programs if name not in settled]
-        self.fresh = sorted(fresh, key=lambda name: name not in self.there)
-        self.alive = len(self.there)
+        self.fresh = sorted(fresh, key=lambda name: not self._alive(name))
+        self.alive = sum(self._alive(name) for name in self.there)
         self.ready = len(settled) + sum(self.there[name].ready for name in self.old)
         self.floor = min(self.ready, len(programs))
         self.limit = max(len(programs), self.ran.instances if self.ran else 0) + self.one.service.how.surge
@@ -123,6 +123,9 @@ class _Turn:
         """What is drained first: what does not serve, then what is no part of what ran."""
         found = self.there[name]
         return found.ready, self.ran is not None and name.split(".")[1] == self.ran.generation, name
+
+    def _alive(self, name: str) -> bool:
+        return name in self.there and not self.there[name].stopped
 
     def _settled(self, name: str) -> bool:
         found = self.there[name]
@@ -163,8 +166,8 @@ class _Turn:
         """The next to be started: at most `most`, and no more than may be alive."""
         room = max(1, self.limit - self.alive)
         count = 0
-        while count < min(most, len(self.fresh)) and (room or self.fresh[count] in self.there):
-            room -= self.fresh[count] not in self.there
+        while count < min(most, len(self.fresh)) and (room or self._alive(self.fresh[count])):
+            room -= not self._alive(self.fresh[count])
             count += 1
         batch, self.fresh = self.fresh[:count], self.fresh[count:]
         return batch
@@ -185,7 +188,7 @@ class _Turn:
             found = self.there.get(name)
             there = found is not None and found.linked and not found.ready
             yield Step("await", name, f"{within}; now {found.note or 'not ready'}" if found and there else within)
-        self.alive += sum(name not in self.there for name in batch)
+        self.alive += sum(not self._alive(name) for name in batch)
         self.ready += len(batch)
 
     def _soak(self, batch: list[str]) -> Iterator[Step]:
@@ -206,8 +209,8 @@ class _Turn:
             ready = self.there[self.old[0]].ready
             if ready and self.ready - 1 < self.floor:
                 return
+            self.alive -= self._alive(self.old[0])
             yield self._out(self.old.pop(0))
-            self.alive -= 1
             self.ready -= ready
 
     def _out(self, name: str) -> Step:

@@ -51,9 +51,18 @@ class Doing:
     def _work(self, work: Work) -> None:
         record.begin(self.layout, work)
         try:
+            self._hold(work)
             self.steps(work, work.steps)
         except (IonmanError, OSError) as error:
             raise Back(self.layout, self.say, self.steps, self.deploy).after(work, error) from error
+
+    def _hold(self, work: Work) -> None:
+        """Svscan looks every 5 s: let it see at once all that is to be started later, one after the other."""
+        names = [step.target for step in work.steps if step.verb == "start"]
+        for name in names:
+            assert work.goal is not None
+            supervisor.install(self.layout, program(self.layout, work.goal, name))
+        supervisor.hold(self.layout, names)
 
     def steps(self, work: Work, steps: Iterable[Step]) -> None:
         """Do these steps of `work`, those of one kind that follow each other together."""
@@ -80,8 +89,8 @@ class Doing:
 
     def _start(self, work: Work, names: list[str]) -> None:
         assert work.goal is not None
+        self.say(f"starting {', '.join(names)}")
         for name in names:
-            self.say(f"starting {name}")
             supervisor.install(self.layout, program(self.layout, work.goal, name))
             supervisor.enable(self.layout, name)
         supervisor.await_supervised(self.layout, names)

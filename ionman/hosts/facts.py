@@ -50,7 +50,7 @@ def found(layout: Layout, name: str, status: Status) -> Found:
     about = supervisor.about(layout, name)
     return Found(
         linked=supervisor.enabled(layout, name),
-        stopped=status.supervised and not status.up,
+        stopped=supervisor.held(layout, name) or (status.supervised and not status.up),
         ready=not note,
         proven=(layout.program(name) / "proven").exists(),
         version=str(about.get("version", "")),

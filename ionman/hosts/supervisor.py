@@ -160,6 +160,19 @@ def enabled(layout: Layout, program: str) -> bool:
     return _of(layout, program).enabled(layout, program)
 
 
+def hold(layout: Layout, programs: Iterable[str]) -> None:
+    """Have what is to be started soon known to svscan, which looks every 5 s only; `enable` and `up` start it."""
+    for one, own in _each(layout, programs):
+        if one is svc:
+            for program in own:
+                svc.hold(layout, program)
+
+
+def held(layout: Layout, program: str) -> bool:
+    """Whether it was told to wait, and not started since."""
+    return _of(layout, program) is svc and svc.held(layout, program)
+
+
 def up(layout: Layout, programs: Iterable[str]) -> None:
     """Start what is down, also what was told to stay so; what is up is left alone."""
     for one, own in _each(layout, programs):

@@ -171,6 +171,7 @@ def test_a_program_without_any_supervisor_is_drained_too(host: Host, hosts: Host
     for pid in processes(host.layout.root):
         if Path(f"/proc/{pid}/cmdline").read_text() == f"supervise\0{name}\0":
             os.kill(pid, signal.SIGKILL)
+            eventually("not path.exists()", path=Path(f"/proc/{pid}"))
     assert Path(f"/proc/{old}").exists()
     host.apply('{"services": []}')
     assert not Path(f"/proc/{old}").exists()

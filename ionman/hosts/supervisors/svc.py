@@ -19,6 +19,7 @@ from ionman.hosts.supervisors.render import render, values
 from ionman.process import run
 
 MARK = "run"  # the file that says that a folder is supervise's
+HELD = "down"  # the file that tells supervise not to start a program by itself
 SCAN = 5.0  # s between two looks of svscan
 NORMAL = 0  # nice value
 
@@ -57,8 +58,23 @@ def enabled(layout: Layout, program: str) -> bool:
     return (layout.scanned / program).is_symlink()
 
 
+def hold(layout: Layout, program: str) -> None:
+    """Let svscan give it a supervise that does not start it: `up` need not wait for svscan then."""
+    if not enabled(layout, program):
+        (layout.program(program) / HELD).touch()
+        enable(layout, program)
+
+
+def held(layout: Layout, program: str) -> bool:
+    """Whether it waits for `up`, also after a boot."""
+    return (layout.program(program) / HELD).exists()
+
+
 def up(layout: Layout, programs: Iterable[str]) -> None:
     """Start what is down, also what `svc -d` has told to stay so; what is up is left alone."""
+    programs = list(programs)
+    for program in programs:
+        (layout.program(program) / HELD).unlink(missing_ok=True)
     run(["svc", "-u", *(layout.program(program) for program in programs)])
 
 
