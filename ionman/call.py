@@ -14,7 +14,7 @@ from ionman.calls.client import DEADLINE, Client
 from ionman.calls.login import Account
 from ionman.calls.message import MAX_SENT
 
-__all__ = ["DEADLINE", "Account", "Caller", "Client", "Reply", "call", "connect"]
+__all__ = ["DEADLINE", "Account", "Client", "Reply", "call", "connect"]
 
 
 def connect(  # noqa: PLR0913 - where, who, what and how long
@@ -62,6 +62,3 @@ def call(  # noqa: PLR0913 - where, who, what and how long
     with connect(routers, realm=realm, user=user, password=password, key=key, ca=ca, deadline=deadline) as client:
         left = max(0.01, deadline - (time.monotonic() - began))
         return client.call(uri, *(() if argv is None else (argv,)), deadline=left)
-
-
-Caller = Client  # its name before it failed over

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import certificate, process, router
-from ionman.call import Account, Caller
+from ionman.call import Account, Client
 from ionman.files import write
 
 CROSSBAR = Path(__file__).parents[1] / "build" / "crossbar" / "bin" / "crossbar"
@@ -166,9 +166,9 @@ class Crossbar:
                 found[uri] = [ops.call("wamp.session.get", callee)["authid"] for callee in callees]
         return found
 
-    def caller(self, user: str, *, deadline: float = 30.0) -> Caller:
+    def caller(self, user: str, *, deadline: float = 30.0) -> Client:
         """A session of `user`, for several calls."""
-        return Caller([self.address], Account(self.realm, user, self.users[user]), ca=self.ca, deadline=deadline)
+        return Client([self.address], Account(self.realm, user, self.users[user]), ca=self.ca, deadline=deadline)
 
     def call(self, uri: str, argv: Any = None, *, user: str = "alice", deadline: float = 30.0) -> Any:
         """One call by `user`."""

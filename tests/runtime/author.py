@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import control, process
-from ionman.call import Account, Caller
+from ionman.call import Account, Client
 from ionman.errors import Unavailable
 from tests.crossbar import Crossbar
 
@@ -137,10 +137,10 @@ class Author:
         )
         return done.returncode, done.stdout
 
-    def caller(self, user: str = "alice", deadline: float = 20.0) -> Caller:
+    def caller(self, user: str = "alice", deadline: float = 20.0) -> Client:
         assert self.router is not None
         account = Account("ionman", user, self.router.users[user])
-        return Caller([self.router.address], account, ca=self.router.ca, deadline=deadline)
+        return Client([self.router.address], account, ca=self.router.ca, deadline=deadline)
 
     def close(self) -> None:
         for running in self._started:

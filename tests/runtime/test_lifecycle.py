@@ -13,7 +13,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from ionman import process
-from ionman.call import Caller
+from ionman.call import Client
 from ionman.errors import WampError
 from tests.crossbar import Crossbar
 from tests.runtime.author import HEAD, Author, Running, indent
@@ -50,7 +50,7 @@ class Registrations(RegistrationsClass):
 class Call(threading.Thread):
     """One call beside the test: `answer` or `error` when it is joined."""
 
-    def __init__(self, caller: Caller, uri: str, argv: Any) -> None:
+    def __init__(self, caller: Client, uri: str, argv: Any) -> None:
         super().__init__()
         self.caller, self.uri, self.argv = caller, uri, argv
         self.answer: Any = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ionman.call import Caller
+from ionman.call import Client
 from ionman.errors import Refused, WampError
 from tests.crossbar import Crossbar
 from tests.runtime.author import Author, Running
@@ -107,7 +107,7 @@ async def app_m_never_even_cancelled(self, argv, details):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, router: Crossbar) -> Iterator[tuple[Caller, Running, Path]]:
+def served(tmp_path_factory: pytest.TempPathFactory, router: Crossbar) -> Iterator[tuple[Client, Running, Path]]:
     """One service with all these methods, for all tests here."""
     author = Author(tmp_path_factory.mktemp("methods"), router).shell("m").module("m", METHODS)
     author.configure(call_timeout=1, app_colour="green", title="Methods")
@@ -130,17 +130,17 @@ def served(tmp_path_factory: pytest.TempPathFactory, router: Crossbar) -> Iterat
         ("app.m.with_under_score", {}, {"status": "OK"}),
     ],
 )
-def test_a_method_answers(served: tuple[Caller, Running, Path], uri: str, argv: Any, answer: Any) -> None:
+def test_a_method_answers(served: tuple[Client, Running, Path], uri: str, argv: Any, answer: Any) -> None:
     if answer is None:
         answer = {"status": "FAIL", "message": "wamp.error.no_such_procedure"}
     assert served[0].call(uri, argv) == answer
 
 
-def test_nothing_sent_is_an_empty_object(served: tuple[Caller, Running, Path]) -> None:
+def test_nothing_sent_is_an_empty_object(served: tuple[Client, Running, Path]) -> None:
     assert served[0].call("app.m.echo") == {}
 
 
-def test_a_module_sees_the_configuration_without_its_secrets(served: tuple[Caller, Running, Path]) -> None:
+def test_a_module_sees_the_configuration_without_its_secrets(served: tuple[Client, Running, Path]) -> None:
     conf = served[0].call("app.m.conf")
     assert (conf["app_colour"], conf["title"], conf["user"]) == ("green", "Methods", "myserviceusername")
     assert "password" not in conf
@@ -158,7 +158,7 @@ def test_a_module_sees_the_configuration_without_its_secrets(served: tuple[Calle
         ((1 << 70,), "more than 64 bits"),
     ],
 )
-def test_what_is_not_json_is_refused(served: tuple[Caller, Running, Path], args: tuple[Any, ...], why: str) -> None:
+def test_what_is_not_json_is_refused(served: tuple[Client, Running, Path], args: tuple[Any, ...], why: str) -> None:
     with pytest.raises(WampError) as caught:
         served[0].call("app.m.echo", *args)
     assert caught.value.uri == "wamp.error.invalid_argument"
@@ -166,7 +166,7 @@ def test_what_is_not_json_is_refused(served: tuple[Caller, Running, Path], args:
 
 
 @pytest.mark.parametrize("uri", ["app.m.raises", "app.m.raises.later", "app.m.deferred.fails"])
-def test_a_method_that_raises_tells_the_log_and_not_the_caller(served: tuple[Caller, Running, Path], uri: str) -> None:
+def test_a_method_that_raises_tells_the_log_and_not_the_caller(served: tuple[Client, Running, Path], uri: str) -> None:
     with pytest.raises(WampError) as caught:
         served[0].call(uri)
     assert caught.value.uri == "ionman.error.handler"
@@ -188,7 +188,7 @@ def test_a_method_that_raises_tells_the_log_and_not_the_caller(served: tuple[Cal
         ("app.m.large", "result is larger than 983040 octets"),
     ],
 )
-def test_a_result_that_json_has_no_form_for(served: tuple[Caller, Running, Path], uri: str, why: str) -> None:
+def test_a_result_that_json_has_no_form_for(served: tuple[Client, Running, Path], uri: str, why: str) -> None:
     with pytest.raises(WampError) as caught:
         served[0].call(uri)
     assert caught.value.uri == "ionman.error.result"
@@ -196,7 +196,7 @@ def test_a_result_that_json_has_no_form_for(served: tuple[Caller, Running, Path]
 
 
 @pytest.mark.parametrize("kind", ["spins", "sleeps", "spins.later", "never", "never.even.cancelled"])
-def test_a_method_that_never_returns_is_ended(served: tuple[Caller, Running, Path], kind: str) -> None:
+def test_a_method_that_never_returns_is_ended(served: tuple[Client, Running, Path], kind: str) -> None:
     with pytest.raises(WampError) as caught:
         served[0].call(f"app.m.{kind}")
     assert caught.value.uri == "ionman.error.timeout"
@@ -204,7 +204,7 @@ def test_a_method_that_never_returns_is_ended(served: tuple[Caller, Running, Pat
     assert served[0].call("app.m.echo", {"still": "there"}) == {"still": "there"}
 
 
-def test_errors_are_counted(served: tuple[Caller, Running, Path]) -> None:
+def test_errors_are_counted(served: tuple[Client, Running, Path]) -> None:
     caller, running, _ = served
     before = running.ask()["stats"]["app.m.raises"]["errors"]
     with pytest.raises(WampError):
@@ -215,7 +215,7 @@ def test_errors_are_counted(served: tuple[Caller, Running, Path]) -> None:
     assert running.ask()["in_flight"] == 0
 
 
-def test_the_service_contract_is_for_ops(served: tuple[Caller, Running, Path], router: Crossbar) -> None:
+def test_the_service_contract_is_for_ops(served: tuple[Client, Running, Path], router: Crossbar) -> None:
     caller, running, folder = served
     document = running.ask()
     service, generation, number = document["instance"].split(".")
