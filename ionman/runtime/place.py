@@ -122,9 +122,11 @@ class Lock:
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Give the lock back, and its file."""
-        self.path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        """Give the lock back, and its file; once, for the file may be another's by the second time."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self.path.unlink(missing_ok=True)
+            os.close(descriptor)
 
     def holder(self, patience: float = 1.0) -> int | None:
         """Return the process id of who holds the lock, None if nobody does; one that just starts gets `patience` s."""

@@ -47,6 +47,12 @@ PLAIN = """
         time.sleep(argv["seconds"])
         return self.ok()
 """
+THREAD = """
+    def app_demo_thread(self, argv, details):
+        import threading, time
+        threading.Thread(target=time.sleep, args=(60,)).start()
+        return self.ok()
+"""
 HALF = """
     async def app_half_careful(self, argv, details):
         try:
@@ -198,6 +204,16 @@ def test_a_plain_method_that_needs_less_than_the_deadline_answers(author: Author
         for call in calls:
             call.join()
             assert call.answer == {"status": "OK"}
+
+
+def test_a_thread_that_a_module_leaves_behind_does_not_hold_up_the_end(author: Author) -> None:
+    running = author.shell("demo").module("demo", SLEEP + THREAD).ready()
+    with author.caller() as caller:
+        assert caller.call("app.demo.thread") == {"status": "OK"}
+    began = time.monotonic()
+    assert running.end() == 0
+    assert time.monotonic() - began < 10
+    assert not list(author.folder.glob("*.sock*"))
 
 
 class Hammer(threading.Thread):
