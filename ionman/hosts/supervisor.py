@@ -161,16 +161,14 @@ def enabled(layout: Layout, program: str) -> bool:
 
 
 def hold(layout: Layout, programs: Iterable[str]) -> None:
-    """Have what is to be started soon known to svscan, which looks every 5 s only; `enable` and `up` start it."""
+    """Have what is to be started soon known to its supervisor, which may take a while; `enable` and `up` start it."""
     for one, own in _each(layout, programs):
-        if one is svc:
-            for program in own:
-                svc.hold(layout, program)
+        one.hold(layout, own)
 
 
 def held(layout: Layout, program: str) -> bool:
     """Whether it was told to wait, and not started since."""
-    return _of(layout, program) is svc and svc.held(layout, program)
+    return _of(layout, program).held(layout, program)
 
 
 def up(layout: Layout, programs: Iterable[str]) -> None:

@@ -108,3 +108,20 @@ def test_term_ends_it_after_what_was_read(tmp_path: Path) -> None:
     assert relay.wait(10) == 0
     relay.stdin.close()
     assert (tmp_path / "out").read_text() == "begun\n"
+
+
+def test_term_ends_it_after_what_waits_in_a_pipe_without_end(tmp_path: Path) -> None:
+    """systemd holds the pipe open, so its end never comes."""
+    command: list[str | Path] = [sys.executable, "-IS", RELAY, "sh", "-c", f"exec cat >{tmp_path}/out"]
+    relay = process.start(command, stdin=subprocess.PIPE, die_with_parent=True)
+    assert relay.stdin is not None
+    while not (tmp_path / "out").exists():
+        time.sleep(0.05)
+    relay.send_signal(signal.SIGSTOP)
+    relay.stdin.write(b"last words\n")
+    relay.stdin.flush()
+    relay.send_signal(signal.SIGTERM)
+    relay.send_signal(signal.SIGCONT)
+    assert relay.wait(10) == 0
+    relay.stdin.close()
+    assert (tmp_path / "out").read_text() == "last words\n"

@@ -27,6 +27,12 @@ class Supervisor(Protocol):
     def enabled(self, layout: Layout, program: str) -> bool:
         """Whether that was done, all of it."""
 
+    def hold(self, layout: Layout, programs: Iterable[str]) -> None:
+        """Have it know of programs that are to be started soon, where that takes a while."""
+
+    def held(self, layout: Layout, program: str) -> bool:
+        """Whether that was done, and the program not started since."""
+
     def up(self, layout: Layout, programs: Iterable[str]) -> None:
         """Start what is down."""
 

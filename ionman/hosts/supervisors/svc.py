@@ -58,11 +58,12 @@ def enabled(layout: Layout, program: str) -> bool:
     return (layout.scanned / program).is_symlink()
 
 
-def hold(layout: Layout, program: str) -> None:
-    """Let svscan give it a supervise that does not start it: `up` need not wait for svscan then."""
-    if not enabled(layout, program):
-        (layout.program(program) / HELD).touch()
-        enable(layout, program)
+def hold(layout: Layout, programs: Iterable[str]) -> None:
+    """Let svscan give each a supervise that does not start it: `up` need not wait for svscan then."""
+    for program in programs:
+        if not enabled(layout, program):
+            (layout.program(program) / HELD).touch()
+            enable(layout, program)
 
 
 def held(layout: Layout, program: str) -> bool:

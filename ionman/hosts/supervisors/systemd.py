@@ -93,6 +93,17 @@ def enabled(layout: Layout, program: str) -> bool:
     return _wanted(layout, program).is_symlink() and (_units(layout) / _unit(program)).exists()
 
 
+def hold(layout: Layout, programs: Iterable[str]) -> None:
+    """Nothing to do: systemd starts a program at once."""
+    del layout, programs
+
+
+def held(layout: Layout, program: str) -> bool:
+    """Whether it was told to wait: never."""
+    del layout, program
+    return False
+
+
 def up(layout: Layout, programs: Iterable[str]) -> None:
     """Start what is down; what is up is left alone. Does not wait: a start ends when the program is ready."""
     del layout
@@ -162,7 +173,8 @@ def release(layout: Layout, programs: Iterable[str], timeout: float) -> None:
     units = [_unit(name, part) for name in programs for part in PARTS]
     if loaded := [row["Id"] for row in _show(units) if row["LoadState"] == "loaded"]:
         run(["systemctl", "stop", *loaded], timeout=timeout)
-        run(["systemctl", "reset-failed", *loaded])
+    if failed := [row["Id"] for row in _show(units) if row["ActiveState"] == "failed"]:
+        run(["systemctl", "reset-failed", *failed])
     for name in programs:
         _wanted(layout, name).unlink(missing_ok=True)
     for unit in units:
