@@ -163,16 +163,34 @@ def stop(known: Mapping[str, Steps], fleet: Sequence[str]) -> str:
     return ""
 
 
+def blamed(known: Mapping[str, Steps]) -> bool:
+    """Whether a generation is at fault for the failure: the host on which it failed has marked it so."""
+    return any(
+        change["to"] and change["to"]["generation"] in known[host]["roll"].get("blamed", ())
+        for host in known
+        if known[host].get("roll", {}).get("result") == "failed"
+        for change in known[host]["look"]["services"]
+    )
+
+
 def apart(looks: Mapping[str, Steps], service: str, verb: str) -> str:
-    """Why a scale or a rollback of `service` cannot mean the same on every host; empty when it can."""
-    changes = {host: change for host in looks for change in looks[host]["services"] if change["service"] == service}
-    if verb != "scale":
-        return ""
-    versions = {host: change["to"]["version"] for host, change in changes.items() if change["to"]}
-    if len(set(versions.values())) > 1:
-        what = ", ".join(f"{host} {version}" for host, version in versions.items())
-        return f"{service} would run in different versions ({what}): deploy first, then scale"
+    """Why a scale or a rollback of `service` would not mean the same on every host; empty when it does."""
+    changes = {host: change for host in looks if (change := _change(looks[host], service)) and change["to"]}
+    if verb == "scale":
+        versions = {host: change["to"]["version"] for host, change in changes.items()}
+        if len(set(versions.values())) > 1:
+            return f"{service} would run in different versions ({_each(versions)}): deploy first, then scale"
+    if verb == "rollback":
+        for change in changes.values():
+            same = {other: one["to"] for other, one in changes.items() if _same(one["from"], change["from"])}
+            if any(not _same(one, change["to"]) for one in same.values()):
+                each = _each({other: f"{one['version']} {one['generation']}" for other, one in same.items()})
+                return f"the hosts remember different generations of {service} ({each}): deploy the one that you want"
     return ""
+
+
+def _each(texts: Mapping[str, str]) -> str:
+    return ", ".join(f"{host} {text}" for host, text in texts.items())
 
 
 def there(looks: Mapping[str, Steps], host: str, service: str) -> bool:

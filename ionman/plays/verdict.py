@@ -32,7 +32,7 @@ def first_line(text: object) -> str:
     lines = [line.strip() for line in str(text).splitlines() if line.strip()]
     if not lines:
         return ""
-    first = lines[0].removesuffix("; its log ends with")
+    first = lines[0].removesuffix("; its log ends with").removesuffix(":")
     errors = [found[1] for line in lines[1:] if (found := _ERROR.search(line))]
     return _short(f"{first}: {errors[-1]}" if errors else first)
 
@@ -104,11 +104,12 @@ def _happened(host: str, steps: Mapping[str, Steps], lost: Mapping[str, str], *,
     if host in lost or look.get("why") or not look:
         return first_line(lost.get(host) or look.get("why") or "not looked at")
     what = changed(turn.get("services") or look.get("services") or ())
+    if turn.get("result") == "unreachable":
+        return _joined(first_line(turn["why"]), end)
     if turn.get("result") in BAD:
-        name = turn["result"] if turn["result"] != "unreachable" else "cannot be reached"
-        return _joined(f"{name}: {first_line(turn['why'])}", end)
+        return _joined(f"{turn['result']}: {first_line(turn['why'])}", end)
     if turn.get("result") == "done" or not look["changed"]:
-        return _joined(what or "done", end) if turn else "nothing to do"
+        return _joined(what or "tidied up", end) if turn else "nothing to do"
     if check:
         return f"would change: {what}" if what else "would change"
     return f"not begun: {first_line(turn.get('why', 'another host failed'))}"
@@ -117,6 +118,6 @@ def _happened(host: str, steps: Mapping[str, Steps], lost: Mapping[str, str], *,
 def _joined(text: str, end: Steps) -> str:
     """What happened, and what became of it when another host failed."""
     result = end.get("result", "")
-    if not result:
+    if result in ("", "unreachable"):
         return text
     return f"{text}; {result}" + (f": {first_line(end['why'])}" if end.get("why") else "")

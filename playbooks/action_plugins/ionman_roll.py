@@ -83,12 +83,14 @@ class ActionModule(ActionBase):
         soaked = self.host in rolling.soaked
         self._say(f"{self.host}: {'canary, ' if soaked and len(rolling.batches) > 1 else ''}begins")
         answer = self._ask(self._asked(soaked=soaked, canaries=rolling.canaries.get(self.host, {})))
-        turn = {"services": answer.get("services", []), "took": round(time.monotonic() - began, 1)}
+        turn = {name: answer[name] for name in ("services", "running") if name in answer}
+        turn["took"] = round(time.monotonic() - began, 1)
         if answer.get("unreachable") or answer.get("failed"):
             turn |= {"result": "unreachable" if answer.get("unreachable") else "failed", "why": answer["msg"]}
-            self._display.error(f"{self.host}: {answer['msg']}", wrap_text=False)
+            turn["blamed"] = answer.get("blamed", [])
+            self._display.error(f"{self.host}: {first_line(answer['msg'])}", wrap_text=False)
         else:
-            turn |= {"result": "done" if answer["changed"] else "unchanged", "running": answer["running"]}
+            turn["result"] = "done" if answer["changed"] else "unchanged"
             self._say(f"{self.host}: {changed(turn['services']) or turn['result']} in {turn['took']:g} s")
         fleet.tell(self.host, self._deploy(), turn)
         return {**self._told("roll", turn), "changed": turn["result"] == "done", "diff": answer.get("diff", [])}
@@ -113,6 +115,7 @@ class ActionModule(ActionBase):
         changes = turn.get("services") or self._steps()[self.host]["look"]["services"]
         stays = self._task.args["stay"] or self._verb == "rollback" or not changes
         asked = {**self._asked(soaked=False), "what": "back", "changes": [] if stays else changes}
+        asked["blameless"] = not roll.blamed(self._steps())
         answer = self._ask({**asked, "deploy": {**self._deploy(), "what": "put back"}})
         if answer.get("unreachable"):
             return {"result": "unreachable", "why": answer["msg"]}

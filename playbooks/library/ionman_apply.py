@@ -18,6 +18,7 @@ options:
   service: {description: The service to roll back or to scale, type: str}
   instances: {description: How many instances the service gets on this host, type: int, default: 0}
   changes: {description: "What an apply answered as C(services), to be undone", type: list, elements: dict}
+  blameless: {description: What is undone was not at fault and may be deployed again, type: bool, default: false}
   deploy: {description: "For the host's record: C(id), C(who) and C(what)", type: dict}
   allow_gap: {description: The last instances of a service may go, type: bool, default: false}
   state:
@@ -36,10 +37,10 @@ options:
 import json
 import os
 import re
-from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ionman_services import Mixed, back, narrowed, recorded
+from ansible.module_utils.ionman_command import Command
+from ansible.module_utils.ionman_services import Mixed, Record, back, narrowed
 
 # Keys of a service of the inventory that hosts do not need: the router's, and what was made of it before (total).
 FOR_ROUTER = ("calls", "procedures", "topics", "public_key", "total")
@@ -58,6 +59,7 @@ def main():
             "service": {"type": "str", "default": ""},
             "instances": {"type": "int", "default": 0},
             "changes": {"type": "list", "elements": "dict", "default": []},
+            "blameless": {"type": "bool", "default": False},
             "deploy": {"type": "dict", "default": {}},
             "allow_gap": {"type": "bool", "default": False},
             "state": {"type": "json", "required": True, "no_log": True},
@@ -124,10 +126,15 @@ def scale(module, host, state):
 
 def put_back(module, host, state):
     """Undo the changes: another generation by the host's rollback, a number of instances by an apply."""
-    rolled, numbers = back(module.params["changes"], host.status())
+    rolled, _ = back(module.params["changes"], host.status())
     answers = [host.rollback(name) for name in rolled]
+    for one in module.params["changes"] if module.params["blameless"] else ():
+        if one["service"] in rolled and not module.check_mode:
+            Record(module.params["root"]).forget(one["service"], one["to"]["generation"])
+    rows = host.status()
+    _, numbers = back(module.params["changes"], rows)
     if numbers:
-        answers.append(host.apply(only(module, state, host.status(), numbers)))
+        answers.append(host.apply(only(module, state, rows, numbers)))
     return {
         "changed": any(answer["changed"] for answer in answers),
         "plan": [step for answer in answers for step in answer["plan"]],
@@ -139,9 +146,8 @@ def put_back(module, host, state):
 
 def only(module, state, rows, numbers):
     """The state in which nothing but these numbers of instances differs from what runs."""
-    record = partial(recorded, f"{module.params['root'].rstrip('/')}/var/lib/ionman/record")
     try:
-        services = narrowed(state["services"], rows, record, numbers)
+        services = narrowed(state["services"], rows, Record(module.params["root"]).entry, numbers)
     except Mixed as error:
         module.fail_json(msg=f"{error}: a deploy was interrupted here. Deploy again first: that finishes it")
     gap = {"allow_gap": True} if module.params["allow_gap"] else {}
@@ -211,42 +217,6 @@ def declared(module, app, version):
         "kept": sorted(everything - set(procedures)),
         "topics": sorted({uri for _, topics in found.values() for uri in topics}),
     }
-
-
-class Command:
-    """The host's command."""
-
-    def __init__(self, module, path):
-        self.module = module
-        self.path = path
-
-    def apply(self, state):
-        """What `ionman host apply` answers."""
-        return self._ask("apply", f"--wait={self.module.params['wait']}", data=json.dumps(state))
-
-    def rollback(self, service):
-        """What `ionman host rollback` answers."""
-        deploy = self.module.params["deploy"]
-        told = [f"--{key}={deploy[key]}" for key in ("id", "who", "what") if deploy.get(key)]
-        gap = ["--allow-gap"] if self.module.params["allow_gap"] else []
-        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told, *gap)
-
-    def status(self):
-        """What runs here, row by row."""
-        return self._ask("status", data=None, may_check=False)
-
-    def _ask(self, verb, *arguments, data=None, may_check=True):
-        command = [self.path, "host", verb, "--json", f"--root={self.module.params['root']}", *arguments]
-        if may_check and (self.module.check_mode or self.module.params["look"]):
-            command.append("--check")
-        status, out, err = self.module.run_command(command, data=data)
-        if status:
-            lines = err.splitlines()
-            # Lines of progress, then the error, which begins with the command's name.
-            at = next((number for number, line in enumerate(lines) if line.startswith("ionman: ")), 0)
-            why = "\n".join(lines[at:]).removeprefix("ionman: ")
-            self.module.fail_json(msg=why or f"{self.path} ended with status {status}", plan=lines[:at], rc=status)
-        return json.loads(out)
 
 
 def message(answer):

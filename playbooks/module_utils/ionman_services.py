@@ -8,14 +8,33 @@ class Mixed(Exception):  # noqa: N818 - says what it is
     """A service of which several generations are here: a deploy was interrupted and has to be finished first."""
 
 
-def recorded(folder, service, generation):
-    """The entry of `services` that this generation was applied with; None when there is no such record."""
-    path = Path(folder) / service / f"{generation}.json"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return document.get("entry", document.get("service")) if isinstance(document, dict) else None
+class Record:
+    """What this host remembers of the generations of its services (ionman.hosts.record), below `root`."""
+
+    def __init__(self, root):
+        self.folder = Path(root) / "var/lib/ionman/record"
+
+    def entry(self, service, generation):
+        """The entry of `services` that this generation was applied with; None when there is no such record."""
+        return self._document(self.folder / service / f"{generation}.json").get("entry")
+
+    def failed(self):
+        """The generations that are marked as failed."""
+        return sorted(
+            path.stem for path in self.folder.glob("*/*.json") if self._document(path).get("mark") == "failed"
+        )
+
+    def forget(self, service, generation):
+        """Have it as if this generation had never been tried."""
+        (self.folder / service / f"{generation}.json").unlink(missing_ok=True)
+
+    @staticmethod
+    def _document(path):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return document if isinstance(document, dict) else {}
 
 
 def running(rows):
@@ -56,11 +75,11 @@ def back(changes, rows):
     here, rolled, numbers = running(rows), [], {}
     for change in changes:
         old, new, name = change["from"], change["to"], change["service"]
-        if old and new and old["generation"] == new["generation"]:
-            if here.get(name, {}).get(new["generation"], 0) != old["instances"]:
-                numbers[name] = old["instances"]
-        elif old and new and new["generation"] in here.get(name, {}):
+        count = here.get(name, {})
+        if old and new and old["generation"] != new["generation"] and new["generation"] in count:
             rolled.append(name)
+        elif old and new and old["generation"] in count and count[old["generation"]] != old["instances"]:
+            numbers[name] = old["instances"]
         elif new and not old and name in here:
             numbers[name] = None
     return rolled, numbers

@@ -124,6 +124,7 @@ def change(old: tuple[str, int] | None, new: tuple[str, int] | None) -> Json:
         (change(("g1", 1), ("g2", 1)), ["g2"], (["demo"], {})),
         (change(("g1", 1), ("g2", 1)), ["g1"], ([], {})),  # the host put it back itself
         (change(("g1", 1), ("g2", 1)), ["g1", "g2"], (["demo"], {})),  # it was killed in the middle
+        (change(("g1", 2), ("g2", 1)), ["g1"], ([], {"demo": 2})),  # back already, but for the number
         (change(("g1", 1), ("g1", 3)), ["g1"] * 3, ([], {"demo": 1})),
         (change(("g1", 1), ("g1", 3)), ["g1"], ([], {})),
         (change(None, ("g2", 1)), ["g2"], ([], {"demo": None})),

@@ -144,6 +144,25 @@ def test_a_scale_that_would_mix_versions_is_refused() -> None:
     assert roll.apart(looks, "demo", "deploy") == ""
 
 
+def test_a_rollback_to_different_generations_is_refused() -> None:
+    looks = {"a": look(run("x"), run("w"), "rollback"), "b": look(run("x"), run("v"), "rollback")}
+    assert "a 1.0.0 w, b 1.0.0 v" in roll.apart(looks, "demo", "rollback")
+    assert roll.apart({**looks, "b": looks["a"]}, "demo", "rollback") == ""
+    assert roll.apart({**looks, "b": look(run("w"), run("v"), "rollback")}, "demo", "rollback") == ""
+
+
+def test_a_generation_is_to_blame_only_where_its_host_says_so() -> None:
+    looked = look(run("old"), run("new"))
+    done = {"look": looked, "roll": {"result": "done"}}
+    for turn, expected in (
+        ({"result": "failed", "blamed": ["new"]}, True),
+        ({"result": "failed", "blamed": ["other"]}, False),
+        ({"result": "failed"}, False),
+        ({"result": "unreachable"}, False),
+    ):
+        assert roll.blamed({"a": done, "b": {"look": looked, "roll": turn}, "c": {"look": looked}}) is expected
+
+
 # --- what is said -------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,45 @@
+"""The host's own command, asked from a module: its answers, or the end of the task. Runs on a host."""
+
+import json
+
+from ansible.module_utils.ionman_services import Record
+
+
+class Command:
+    """The host's command."""
+
+    def __init__(self, module, path):
+        self.module = module
+        self.path = path
+
+    def apply(self, state):
+        """What `ionman host apply` answers."""
+        return self._ask("apply", f"--wait={self.module.params['wait']}", data=json.dumps(state))
+
+    def rollback(self, service):
+        """What `ionman host rollback` answers."""
+        deploy = self.module.params["deploy"]
+        words = {"deploy": deploy.get("id"), "who": deploy.get("who"), "what": deploy.get("what")}
+        told = [f"--{key}={word}" for key, word in words.items() if word]
+        gap = ["--allow-gap"] if self.module.params["allow_gap"] else []
+        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told, *gap)
+
+    def status(self):
+        """What runs here, row by row."""
+        return self._ask("status", data=None, may_check=False)
+
+    def _ask(self, verb, *arguments, data=None, may_check=True):
+        command = [self.path, "host", verb, "--json", f"--root={self.module.params['root']}", *arguments]
+        if may_check and (self.module.check_mode or self.module.params["look"]):
+            command.append("--check")
+        status, out, err = self.module.run_command(command, data=data)
+        if status:
+            lines = err.splitlines()
+            # Lines of progress, then the error, which begins with the command's name.
+            at = next((number for number, line in enumerate(lines) if line.startswith("ionman: ")), 0)
+            why = "\n".join(lines[at:]).removeprefix("ionman: ")
+            running = self.status() if verb != "status" else []
+            why = why or f"{self.path} ended with status {status}"
+            blamed = Record(self.module.params["root"]).failed()
+            self.module.fail_json(msg=why, plan=lines[:at], rc=status, running=running, blamed=blamed)
+        return json.loads(out)
