@@ -104,6 +104,13 @@ def verdict(answers: Sequence[Answer]) -> Verdict:
     return Verdict("open", f"no router can be asked for the lock: {why}", missing)
 
 
+def after(before: Verdict, found: Verdict) -> Verdict:
+    """`found` in the light of what was found `before`: that its routers went away frees no lock that was taken."""
+    if before.state == "refused" and found.state in ("open", "barred"):
+        return Verdict("refused", before.why, settled=False)
+    return found
+
+
 def refusal(taken: Answer) -> str:
     """Who is in the way, where."""
     if taken.by == NOBODY:

@@ -44,8 +44,9 @@ class Hold:
         """Take it on every router, waiting up to `wait` s for another holder, as long as it is still `wanted`."""
         with self._taking:
             began, told = time.monotonic(), _Teller(say, wait)
+            found = Verdict("open")
             while True:
-                found = self._round()
+                found = lock.after(found, self._round())
                 coming_back = self._keeping and any(post.joined_once for post in self._posts)
                 left = began + lock.patience(wait, found, coming_back=coming_back) - time.monotonic()
                 if left <= 0 or not wanted() or self._over.is_set():

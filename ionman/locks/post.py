@@ -1,6 +1,7 @@
 """The lock on one router: one client that registers it, asks who has it, and publishes."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ionman.errors import ConfigurationError, IonmanError, Late, Refused, Unavai
 from ionman.lock import LOCK, NOBODY, Answer, Owner, owner
 
 REACH = 8.0  # s for a router to let us in; login takes 0.1 s of computing, and a busy machine more
+COMING = 8.0  # s that a holder gets to come back to a restarted router; it tries every 5 s at least
 ASK = 4.0  # s for one question to it, or to the lock's holder by way of it
 EXISTS = "wamp.error.procedure_already_exists"
 GONE = "wamp.error.no_such_procedure"
@@ -46,6 +48,8 @@ class Post:
         self._client: Client | None = None
         self._kept: Kept | None = None
         self._ended = False
+        self._other = False  # somebody held it when we last asked
+        self._missed = 0.0  # since when we are back, after the router was lost to us and to that holder
         self._alone = threading.Lock()
 
     @property
@@ -66,14 +70,12 @@ class Post:
                 return Answer(self.router, "got")
             if self._ended:
                 return Answer(self.router, "away", "it is given back")
-            try:
-                return self._again(self._client, self._kept) if self._client and self._kept else self._first()
-            except (Refused, ConfigurationError) as error:
-                return self._without("barred", error)
-            except IonmanError as error:
-                return self._without("away", error)
-            except OSError as error:  # this machine's: no memory, no descriptors
-                return self._without("away", Unavailable(f"it cannot be asked: {error.strerror or error}"))
+            answer = self._try()
+            if answer.kind == "got" or answer.by != NOBODY:
+                self._other = answer.kind == "taken"
+            if answer.kind != "taken" or answer.by != NOBODY:
+                self._missed = 0.0
+            return answer
 
     def release(self) -> None:
         """Leave the router: what was registered is free at once."""
@@ -98,8 +100,25 @@ class Post:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
+    def _try(self) -> Answer:
+        try:
+            return self._again(self._client, self._kept) if self._client and self._kept else self._first()
+        except (Refused, ConfigurationError) as error:
+            return self._without("barred", error)
+        except IonmanError as error:
+            return self._without("away", error)
+        except OSError as error:  # this machine's: no memory, no descriptors
+            return self._without("away", Unavailable(f"it cannot be asked: {error.strerror or error}"))
+
     def _first(self) -> Answer:
+        if self._client and not self._client.router:
+            raise Unavailable("the connection was lost")
+        back = self._client is None and self._other
         client = self._client or self._connect()
+        if back:
+            self._missed = time.monotonic()
+        if self._missed and time.monotonic() - self._missed < COMING:
+            return self._who(client)
         try:
             self._kept = client.register(LOCK, lambda *_: self._answer(), invoke="single")
         except WampError as error:
@@ -129,7 +148,8 @@ class Post:
         except Late:
             return Answer(self.router, "taken", "its holder does not answer", settled=False)
         except WampError as error:
-            why = "it is just being given back" if error.uri == GONE else error.message
+            left = "its holder gets time to come back to it" if self._missed else "it is just being given back"
+            why = left if error.uri == GONE else error.message
             return Answer(self.router, "taken", why, settled=False)
         by = owner(document)
         if by.id == self._owner.id:

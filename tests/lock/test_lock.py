@@ -178,12 +178,15 @@ def test_who_comes_back_to_a_restarted_router_too_late_has_lost_it(tmp_path: Pat
     controller = Controller(tmp_path, [own_router.start()])
     try:
         first = controller.run("first").began()
+        second = controller.run("second", lock_wait=300)
+        until(lambda: "waiting for the lock" in second.output)
         own_router.restart()
-        until(lambda: f"process {first.child.pid})" in show(own_router), 30)  # it came back by itself
+        until(lambda: f"process {first.child.pid})" in show(own_router), 30)  # it came back, though one waits for it
+        assert first.state() == "held"
         holder = first.holder()
         os.kill(holder, signal.SIGSTOP)  # as a machine that sleeps
         own_router.restart()
-        second = controller.run("second").began()
+        second.began()
         os.kill(holder, signal.SIGCONT)
         until(lambda: first.state() == "lost", 30)
         assert first.go_on().end() == 2
