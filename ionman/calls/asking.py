@@ -59,7 +59,7 @@ class Asking:
     def start(self, question: Question) -> None:
         """Send it, or have it wait for a router."""
         if self._ended:
-            question.reply.set_exception(self._ended)
+            question.reply.set_exception(Unavailable(self._ended.message, remedy=self._ended.remedy))
             return
         self._open.add(question)
         question.timer = self._loop.call_at(question.ends, self._late, question)
@@ -75,7 +75,7 @@ class Asking:
         """Answer all that is open with `why`, and all that is asked from now on."""
         self._ended = why
         for question in list(self._open):
-            self._done(question, error=why)
+            self._done(question, error=Unavailable(why.message, remedy=why.remedy))  # each has a traceback of its own
 
     # --- inside -------------------------------------------------------------------------------------------------
 

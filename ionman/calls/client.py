@@ -144,13 +144,15 @@ class Client:
         """Leave. What is in flight ends with `Unavailable`."""
         if self._closed:
             return
+        if threading.current_thread() is self._thread:  # in a done-callback: this thread cannot wait for itself
+            threading.Thread(target=self.close, name="ionman-close").start()
+            return
         self._closed = True
         with contextlib.suppress(TimeoutError):
             self._run(self._leave()).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        if threading.current_thread() is not self._thread:
-            self._thread.join(5)
-            self._loop.close()
+        self._thread.join(5)
+        self._loop.close()
         while self._inbox:  # asked while it was closing
             self._inbox.popleft().reply.set_exception(Unavailable("the client was closed"))
 

@@ -46,6 +46,7 @@ class Keeping:
         self._refused = refused
         self._kept: list[Kept] = []
         self._home: Session | None = None
+        self._ended = False
         self._called = ThreadPoolExecutor(8, "ionman-called")
         self._events = ThreadPoolExecutor(1, "ionman-events")  # one, so that they stay in order
 
@@ -86,6 +87,7 @@ class Keeping:
 
     def end(self, why: IonmanError) -> None:
         """Fail what waits to be made; callbacks that run are left to end."""
+        self._ended = True
         for kept in self._kept:
             kept.error = why
             if not kept.made.done():
@@ -105,7 +107,7 @@ class Keeping:
             session.ask(kept.body, lambda outcome: self._made(kept, session, outcome))
 
     def _made(self, kept: Kept, session: Session, outcome: list[Any] | IonmanError) -> None:
-        if session is not self._home or not session.joined or kept not in self._kept:
+        if session is not self._home or not session.joined or kept not in self._kept or kept.number:
             return
         if not isinstance(outcome, IonmanError):
             kept.number, kept.error = outcome[2], None
@@ -118,10 +120,16 @@ class Keeping:
             if kept.error is None:
                 self._refused(outcome)
             kept.error = outcome
-            self._loop.call_later(AGAIN, self._make, kept)
+            self._loop.call_later(AGAIN, self._once_more, kept, session)
+
+    def _once_more(self, kept: Kept, session: Session) -> None:
+        if session is self._home:  # a new session makes all of them by itself
+            self._make(kept)
 
     def _heard(self, session: Session, message: list[Any]) -> None:
         """An EVENT: [kind, subscription, event, details, args?], or an INVOCATION: [kind, request, registration, ..."""
+        if self._ended:
+            return
         called = message[0] == wamp.INVOCATION
         number = message[2 if called else 1]
         details, args = message[3], message[4] if len(message) > 4 else ()

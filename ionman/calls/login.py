@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 from nacl.signing import SigningKey
 
@@ -96,15 +97,21 @@ class _Scram:
             or not 8 <= memory <= MOST_MEMORY_KIB
         ):
             raise Refused("the router asks for an unknown or unreasonable scram computation", remedy="use argon2id-13")
-        raw = hash_secret_raw(
-            self._password.encode(),
-            base64.b64decode(challenge["salt"]),
-            time_cost=passes,
-            memory_cost=memory,
-            parallelism=1,
-            hash_len=32,
-            type=Type.ID,
-        )
+        salt = base64.b64decode(challenge["salt"])
+        try:
+            raw = hash_secret_raw(
+                self._password.encode(),
+                salt,
+                time_cost=passes,
+                memory_cost=memory,
+                parallelism=1,
+                hash_len=32,
+                type=Type.ID,
+            )
+        except HashingError as error:
+            raise Refused(
+                f"the router's challenge cannot be computed: {error}", remedy="look who answers there"
+            ) from error
         return base64.b64encode(raw).rstrip(b"=")
 
 

@@ -53,7 +53,10 @@ class Session:
 
     def ask(self, body: Body, then: Then | None) -> None:
         """Send the request, or keep it until the link has room; `then` is called once, unless None."""
-        if self.link.full or not self.joined:
+        if self.link.gone:
+            if then:
+                asyncio.get_running_loop().call_soon(then, Lost(self.link.gone, written=False))
+        elif self.link.full:
             self._unsent.append((body, then))
         else:
             self._send(body, then)
@@ -128,7 +131,11 @@ async def join(router: Router, context: ssl.SSLContext, account: Account, limit:
         async with asyncio.timeout(limit):
             await _log_in(link, account)
     except TimeoutError as error:
-        why = Silent(router, limit)
+        late = Silent(router, limit)
+        link.drop(late)
+        raise late from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        why = Unavailable(f"{router} sent a login that cannot be answered ({error!r})", remedy="is it a router?")
         link.drop(why)
         raise why from error
     except BaseException:

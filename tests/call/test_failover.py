@@ -337,6 +337,15 @@ def test_closing_ends_what_is_in_flight_and_what_is_asked_after(place: Place) ->
     service.hold.set()
 
 
+def test_a_done_callback_may_close_the_client(place: Place) -> None:
+    place.service("s", "app.t.once")
+    client = place.client()
+    client.submit("app.t.once").add_done_callback(lambda reply: client.close())
+    until(lambda: not client.router)
+    with pytest.raises(Unavailable, match="closed"):
+        client.call("app.t.once")
+
+
 def test_a_done_callback_that_waits_is_told_so(place: Place) -> None:
     service, client = place.service("s", "app.t.once"), place.client()
     said: list[Any] = []

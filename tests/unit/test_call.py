@@ -68,7 +68,13 @@ def test_scram_proves_the_password_both_ways(password: str, fits: bool) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kdf": "pbkdf2"}, {"iterations": 10**6}, {"memory": 1 << 30}, {"nonce": base64.b64encode(b"another").decode()}],
+    [
+        {"kdf": "pbkdf2"},
+        {"iterations": 10**6},
+        {"memory": 1 << 30},
+        {"nonce": base64.b64encode(b"another").decode()},
+        {"salt": ""},
+    ],
 )
 def test_a_router_cannot_ask_for_anything(changes: dict[str, Any]) -> None:
     method, challenge, _ = challenged("right", **changes)
