@@ -48,11 +48,15 @@ class Record:
 
 @dataclass(frozen=True)
 class Pending:
-    """A roll that was begun and has not ended: to which generation, what ran before it, whether the first new held."""
+    """A roll that was begun and has not ended: to which generation, and what ran before it.
+
+    `tried`: its first instances have held. `back`: it is a rollback by hand.
+    """
 
     to: str
     ran: Ran | None = None
     tried: bool = False
+    back: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,17 @@ class Memory:
         """The newest good generation other than `generation`; empty for none."""
         return next((name for name in self.good() if name != generation), "")
 
-    def leaving(self, running: Collection[str]) -> str:
-        """The generation that a rollback leaves: one half rolled, which never was good, before the newest good one."""
+    def back(self, running: Collection[str]) -> tuple[str, str]:
+        """Which generation a rollback leaves and to which it goes, where these run; empty for none.
+
+        One that was interrupted goes on. Else what is left is one half rolled, which never was good, before the newest
+        good one; and the newest other good one is the goal.
+        """
+        if self.pending and self.pending.back and self.pending.ran:
+            return self.pending.ran.generation, self.pending.to
         unproven = sorted(name for name in running if self.mark(name) != GOOD)
-        return unproven[0] if unproven else next((name for name in self.good() if name in running), "")
+        leaves = unproven[0] if unproven else next((name for name in self.good() if name in running), "")
+        return leaves, self.previous(leaves)
 
     def stale(self, generation: str) -> list[str]:
         """The records that are not kept beside `generation`, which is good now."""

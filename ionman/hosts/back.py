@@ -109,6 +109,7 @@ class Back:
             return  # more of what is good, or one of it again: that says nothing of the rest
         if blamed:
             record.failed(self.layout, work.service, goal.generation, record.why(error))
+            record.over(self.layout, work.service)
         elif memory.mark(goal.generation) != GOOD:
             record.over(self.layout, work.service)
             if not self._runs(goal):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ionman import handover, host
 from ionman.errors import InputError
 from ionman.host import Facts, Missing, Plan, Step
-from ionman.hosts import apply_router, crossbar, difference, facts, gap, supervisor
+from ionman.hosts import apply_router, crossbar, difference, ending, facts, gap, supervisor
 from ionman.hosts.apply import Doing
 from ionman.hosts.apply_router import DoingRouter
 from ionman.hosts.difference import Difference
@@ -29,6 +29,7 @@ def converge(state: State, layout: Layout, *, check: bool, wait: float, say: Say
     with alone(layout, say, wait):
         if not check:
             supervisor.sweep(layout)
+            ending.sweep(layout)
         tasks: list[Task] = []
         if state.router is not None:
             tasks.append(_router(layout, state.router, say, check=check))

@@ -43,3 +43,13 @@ def forget(layout: Layout, target: str) -> None:
         shutil.rmtree(path)
     if path.parent.parent == layout.configuration and path.parent.is_dir() and not any(path.parent.iterdir()):
         path.parent.rmdir()
+
+
+def sweep(layout: Layout) -> None:
+    """Remove files and folders that a run which was killed has left half made; there may be secrets in them."""
+    for place in (layout.configuration, layout.records):
+        for path in place.rglob(".*.new"):
+            path.unlink()
+    for path in layout.configuration.glob("*/*"):
+        if not any(path.iterdir()):
+            path.rmdir()

@@ -65,8 +65,8 @@ def _write(layout: Layout, service: str, name: str, document: Any) -> None:
     write(layout.records / service / f"{name}.json", json.dumps(document, sort_keys=True) + "\n", mode=0o600)
 
 
-def begin(layout: Layout, work: Work) -> None:
-    """Remember that a roll begins, and what runs before it; it is kept over an interruption."""
+def begin(layout: Layout, work: Work, *, back: bool) -> None:
+    """Remember that a roll begins (`back`: by hand), and what runs before it; it is kept over an interruption."""
     if work.goal is None:
         return
     memory, generation = memory_of(layout, work.service), work.goal.generation
@@ -74,7 +74,7 @@ def begin(layout: Layout, work: Work) -> None:
         keep(layout, work.service, generation, Record(entry=work.goal.service.entry))
     elif work.ran is None:
         return  # no roll, but more or fewer of what is good
-    _pending(layout, work.service, Pending(generation, work.ran, memory.tried(generation)))
+    _pending(layout, work.service, Pending(generation, work.ran, memory.tried(generation), back))
 
 
 def tried(layout: Layout, service: str, generation: str) -> None:
@@ -93,15 +93,14 @@ def good(layout: Layout, work: Work) -> None:
     assert work.goal is not None
     known = memory_of(layout, work.service).records.get(work.goal.generation, Record())
     unchanged = known.mark == GOOD and not work.ran
-    over(layout, work.service)
     one = Record(GOOD, known.when if unchanged else now(), entry=work.goal.service.entry)
     keep(layout, work.service, work.goal.generation, one)
+    over(layout, work.service)
 
 
 def failed(layout: Layout, service: str, generation: str, why: str) -> None:
     """Mark a generation as failed; its secrets are not kept."""
     keep(layout, service, generation, Record(FAILED, now(), why))
-    over(layout, service)
 
 
 def over(layout: Layout, service: str) -> None:

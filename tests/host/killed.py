@@ -1,4 +1,7 @@
-"""Applies the desired state on standard input, and ends by SIGKILL before step number LAST: `killed.py ROOT LAST`."""
+"""Does something to a host and ends by SIGKILL before step number LAST: `killed.py ROOT LAST [rollback]`.
+
+The desired state comes on standard input; with `rollback` the service is rolled back instead.
+"""
 
 import os
 import shutil
@@ -11,6 +14,8 @@ from typing import Any
 from ionman.hosts import record
 from ionman.hosts.converge import converge
 from ionman.hosts.layout import Layout
+from ionman.hosts.outcome import Asked
+from ionman.hosts.rollback import rollback
 from ionman.hosts.state import read
 from ionman.hosts.supervisors import svc
 from ionman.process import run
@@ -19,6 +24,7 @@ EDGES = (
     (Path, "rename"),
     (Path, "replace"),
     (Path, "symlink_to"),
+    (Path, "touch"),
     (Path, "unlink"),
     (Path, "rmdir"),
     (shutil, "rmtree"),
@@ -48,4 +54,8 @@ class Steps:
 steps = Steps(int(sys.argv[2]))
 for owner, name in EDGES:
     setattr(owner, name, steps.before(getattr(owner, name)))
-converge(read(sys.stdin.read()), Layout(Path(sys.argv[1])), check=False, wait=20, say=print)
+layout = Layout(Path(sys.argv[1]))
+if sys.argv[3:] == ["rollback"]:
+    rollback("demo", layout, Asked(print, wait=20))
+else:
+    converge(read(sys.stdin.read()), layout, check=False, wait=20, say=print)
