@@ -8,7 +8,15 @@ from ionman import locks, roll
 from ionman.errors import InputError
 
 # Of a service on a host, when nobody says otherwise (ionman.hosts.state): what is so is not sent.
-USUAL = {"surge": 1, "soak": 0, "soak_errors": 0.01, "soak_latency": 3, "supervisor": "svc", "retry": False}
+USUAL = {
+    "surge": 1,
+    "soak": 0,
+    "soak_errors": 0.01,
+    "soak_latency": 3,
+    "supervisor": "svc",
+    "allow_gap": False,
+    "retry": False,
+}
 Arguments = Mapping[str, Any]
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.ionman_files import Wanted
+from ansible.module_utils.ionman_services import Record
 from ansible.module_utils.ionman_words import complaints, refusal, stanzas
 
 LISTS = Path("/var/lib/apt/lists")
@@ -79,14 +80,14 @@ class Host:
                 return file
 
     def in_use(self, package):
-        """Whether a supervised program or a process is of this release; its files must stay."""
+        """Whether a supervised program or a process is of this release, or a rollback would need it: it must stay."""
         folder = "/opt/{}/{}/".format(*parts(package)).encode()
-        programs = [*Path("/var/lib/ionman/supervise").glob("*/run"), *Path("/proc").glob("[0-9]*/cmdline")]
-        for path in programs:
-            with contextlib.suppress(OSError):  # the process has ended
+        supervised = [*Path("/var/lib/ionman/supervise").glob("*/run"), *Path("/etc/systemd/system").glob("ionman-*")]
+        for path in [*supervised, *Path("/proc").glob("[0-9]*/cmdline")]:
+            with contextlib.suppress(OSError):  # the process has ended, or it is a folder
                 if folder in path.read_bytes():
                     return True
-        return False
+        return package in Record("/").releases()
 
     def fail(self, what, remedy, output=""):
         """End the task: what failed, what to do, and what apt or dpkg said."""

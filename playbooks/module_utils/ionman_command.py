@@ -21,8 +21,7 @@ class Command:
         deploy = self.module.params["deploy"]
         words = {"deploy": deploy.get("id"), "who": deploy.get("who"), "what": deploy.get("what")}
         told = [f"--{key}={word}" for key, word in words.items() if word]
-        gap = ["--allow-gap"] if self.module.params["allow_gap"] else []
-        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told, *gap)
+        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told)
 
     def status(self):
         """What runs here, row by row."""

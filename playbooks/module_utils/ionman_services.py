@@ -24,6 +24,15 @@ class Record:
             path.stem for path in self.folder.glob("*/*.json") if self._document(path).get("mark") == "failed"
         )
 
+    def releases(self):
+        """The packages of the generations that were good, of which one is gone back to, and of those half rolled."""
+        entries = [
+            document["entry"]
+            for path in self.folder.glob("*/*.json")
+            if (document := self._document(path)).get("entry")
+        ]
+        return {f"{entry.get('app', entry['name'])}-{entry['version']}" for entry in entries}
+
     def forget(self, service, generation):
         """Have it as if this generation had never been tried."""
         (self.folder / service / f"{generation}.json").unlink(missing_ok=True)

@@ -132,7 +132,7 @@ def test_the_next_version_stands_beside_the_first_and_back(chain_lab: Standing) 
     assert call(chain_lab, "app.demo.method2")[0] == 0
     assert deploy(chain_lab, "deploy", demo_version="1.1.0") == 0
     on(chain_lab, "host1", "systemctl stop ionman-repo.service")
-    deploy(chain_lab, "rollback", demo_version="1.1.0", service="demo", version="1.0.0")
+    deploy(chain_lab, "rollback", demo_version="1.1.0", service="demo")
     on(chain_lab, "host1", "systemctl start ionman-repo.service")
     assert call(chain_lab, "app.demo.method1")[1] == '{"status": "OK", "result": "User alice called method1"}\n'
     assert call(chain_lab, "app.demo.method2")[0] == 70

@@ -136,6 +136,21 @@ def test_what_is_put_back_and_how(services: ModuleType, made: Json, here: list[s
     assert services.back([made], [row("demo", generation) for generation in here]) == expected
 
 
+def test_what_a_rollback_would_need_is_in_use(services: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "var/lib/ionman/record/demo"
+    folder.mkdir(parents=True)
+    good = {"mark": "good", "entry": {"name": "demo", "app": "sample", "version": "1.0.0"}}
+    for name, document in (("g1", good), ("g2", {"mark": "failed", "entry": None}), ("pending", {"to": "g3"})):
+        (folder / f"{name}.json").write_text(json.dumps(document))
+    (folder / "torn.json").write_text("{")
+    record = services.Record(tmp_path)
+    assert record.releases() == {"sample-1.0.0"}
+    assert record.failed() == ["g2"]
+    assert (record.entry("demo", "g1"), record.entry("demo", "g9")) == (good["entry"], None)
+    record.forget("demo", "g2")
+    assert record.failed() == []
+
+
 # --- the verbs ----------------------------------------------------------------------------------------------------
 
 
