@@ -76,15 +76,18 @@ def test_a_call_in_flight_is_finished_and_the_next_goes_to_another(author: Autho
     author.shell("demo").module("demo", SLOW)
     first, second = author.ready(), author.ready()
     with author.caller() as caller, author.caller("bob") as other:
-        call = Call(caller, "app.demo.slow", {"seconds": 2.5})  # the first in turn is the first that joined
+        call = Call(caller, "app.demo.slow", {"seconds": 3.5})  # the first in turn is the first that joined
         in_flight(first)
         first.popen.send_signal(number)
         first.until("draining")
+        deadline = time.monotonic() + 10
+        while other.call("app.demo.pid")["pid"] != second.popen.pid:  # until the router has taken it back
+            assert time.monotonic() < deadline
         for _ in range(3):
             assert other.call("app.demo.pid")["pid"] == second.popen.pid
         assert first.popen.poll() is None
         call.join()
-        assert call.answer == {"status": "OK", "slept": 2.5}
+        assert call.answer == {"status": "OK", "slept": 3.5}
         assert first.popen.wait(10) == 0
         assert second.end() == 0
         with pytest.raises(WampError) as caught:
