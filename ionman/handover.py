@@ -15,14 +15,17 @@ from ionman.record import FAILED, GOOD, Memory, Ran, same
 from ionman.tidy import tidy
 
 
-def plan(services: tuple[Service, ...], facts: Facts, folder: str) -> Plan:
-    """The steps that make the host run `services` and nothing else; `folder` is that of all configurations."""
+def plan(services: tuple[Service, ...], facts: Facts, folder: str, leaves: str = "") -> Plan:
+    """The steps that make the host run `services` and nothing else; `folder` is that of all configurations.
+
+    `leaves` is the generation that is rolled back by hand.
+    """
     goals = [goal(service, facts, folder, f"services[{i}]") for i, service in enumerate(services)]
     works = [handover(one, facts) for one in goals]
     known = {one.service.name for one in goals}
     others = sorted({split[0] for name in facts.programs if (split := parts(name))} - known)
     works.extend(_removal(name, facts) for name in others)
-    return Plan(tuple(works), tidy(goals, facts))
+    return Plan(tuple(works), tidy(goals, facts, leaves))
 
 
 def handover(one: Goal, facts: Facts) -> Work:
@@ -70,7 +73,8 @@ def ran(one: Goal, there: dict[str, Found], memory: Memory) -> Ran | None:
     pending = memory.pending
     if pending and pending.ran and pending.ran.generation != one.generation:
         alive = any(name.split(".")[1] == pending.ran.generation for name in others)
-        if alive or memory.mark(pending.to) != GOOD:
+        worse = memory.mark(one.generation) == GOOD != memory.mark(pending.ran.generation)
+        if not worse and (alive or memory.mark(pending.to) != GOOD):
             return pending.ran
     if memory.mark(one.generation) == GOOD:
         others = {name: found for name, found in others.items() if memory.mark(name.split(".")[1]) == GOOD}

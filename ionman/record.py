@@ -6,7 +6,7 @@ failed or it was rolled back by hand; until then it is neither.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 GOOD, FAILED = "good", "failed"
@@ -94,6 +94,10 @@ class Memory:
         unproven = sorted(name for name in running if self.mark(name) != GOOD)
         leaves = unproven[0] if unproven else next((name for name in self.good() if name in running), "")
         return leaves, self.previous(leaves)
+
+    def without(self, generation: str) -> "Memory":
+        """As it is when `generation` has failed."""
+        return replace(self, records={**self.records, generation: Record(FAILED, "9")})  # later than any other
 
     def stale(self, generation: str) -> list[str]:
         """The records that are not kept beside `generation`, which is good now."""

@@ -1,6 +1,7 @@
 """What is left of generations and programs that are gone, and may be forgotten. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ionman.host import Facts, Goal, Step, parts
 from ionman.record import Memory
@@ -9,8 +10,10 @@ KEPT_LOGS = 3  # generations of a service that no longer run, whose logs are kep
 LOG, RECORD = "log ", "record "  # what a target begins with that is no configuration and no run folder
 
 
-def tidy(goals: Sequence[Goal], facts: Facts) -> tuple[Step, ...]:
-    """The steps that forget what nobody needs when `goals` run."""
+def tidy(goals: Sequence[Goal], facts: Facts, leaves: str = "") -> tuple[Step, ...]:
+    """The steps that forget what nobody needs when `goals` run; `leaves` is a generation that was good no more then."""
+    if leaves:
+        facts = replace(facts, memory={name: one.without(leaves) for name, one in facts.memory.items()})
     wanted = {program for one in goals for program in one.programs}
     files = (*_configurations(goals, facts), *_runs(wanted, facts), *_logs(wanted, facts))
     return (*files, *_records(goals, facts.memory))

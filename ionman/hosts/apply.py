@@ -49,7 +49,7 @@ class Doing:
         return Waiting(self.layout, self.say)
 
     def _work(self, work: Work) -> None:
-        record.begin(self.layout, work, back=bool(self.leaves))
+        record.begin(self.layout, work, self.leaves)
         try:
             self._hold(work)
             self.steps(work, work.steps)

@@ -65,16 +65,20 @@ def _write(layout: Layout, service: str, name: str, document: Any) -> None:
     write(layout.records / service / f"{name}.json", json.dumps(document, sort_keys=True) + "\n", mode=0o600)
 
 
-def begin(layout: Layout, work: Work, *, back: bool) -> None:
-    """Remember that a roll begins (`back`: by hand), and what runs before it; it is kept over an interruption."""
+def begin(layout: Layout, work: Work, leaves: str = "") -> None:
+    """Remember that a roll begins, and what runs before it; it is kept over an interruption.
+
+    `leaves`: the generation that is rolled back by hand.
+    """
     if work.goal is None:
         return
     memory, generation = memory_of(layout, work.service), work.goal.generation
     if memory.mark(generation) != GOOD:
         keep(layout, work.service, generation, Record(entry=work.goal.service.entry))
-    elif work.ran is None:
+    elif work.ran is None and not leaves:
         return  # no roll, but more or fewer of what is good
-    _pending(layout, work.service, Pending(generation, work.ran, memory.tried(generation), back))
+    before = work.ran or (Ran(leaves, "", 0) if leaves else None)
+    _pending(layout, work.service, Pending(generation, before, memory.tried(generation), bool(leaves)))
 
 
 def tried(layout: Layout, service: str, generation: str) -> None:

@@ -31,7 +31,7 @@ def rollback(name: str, layout: Layout, asked: Asked) -> Outcome:
         instances = _instances(memory, leaves, sum(program.split(".")[1] == leaves for program in there.of(name)))
         one = _service(name, memory, (leaves, target), instances)
         there = only(facts.gather(layout, (one,)), lambda other: other == name)
-        plan = handover.plan((one,), there, str(layout.configuration))
+        plan = handover.plan((one,), there, str(layout.configuration), leaves)
         prepare(layout, (one,))
         for step in plan.steps:
             asked.say(str(step))

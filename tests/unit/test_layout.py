@@ -11,6 +11,7 @@ def test_a_host() -> None:
     assert layout.release("demo", "1.0.0") == Path("/opt/demo/1.0.0")
     assert layout.generation("demo", "ab12cd34") == Path("/etc/ionman/service/demo/ab12cd34")
     assert layout.control("demo.ab12cd34.1") == Path("/run/ionman/demo.ab12cd34.1/control.sock")
+    assert layout.records == Path("/var/lib/ionman/record")
     assert layout.scanned == Path("/etc/service")
     assert (layout.user("demo"), layout.router_user, layout.log_user) == ("ionman-demo", "ionman-router", "ionman-log")
 
