@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import ssl
 import threading
@@ -207,6 +208,15 @@ class Client:
     async def _first(self) -> None:
         await self._joining.first(self._deadline)
         self._keeper = asyncio.ensure_future(self._joining.keep())
+        self._keeper.add_done_callback(self._kept_no_more)
+
+    def _kept_no_more(self, keeper: asyncio.Task[None]) -> None:
+        """It runs for ever: that it has failed is a mistake of ours, which must not look like a router that is away."""
+        if not keeper.cancelled() and (error := keeper.exception()):
+            logging.getLogger("ionman.call").error("the client gives up", exc_info=error)
+            why = Unavailable(f"the client gave up ({error!r})", remedy="connect again, and report it")
+            self._asking.end(why)
+            self._tell_lost(why)
 
     async def _leave(self) -> None:
         why = Unavailable("the client was closed", remedy="what was in flight may have been done or not")

@@ -5,14 +5,16 @@ import random
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 
+from ionman.calls import rules
 from ionman.calls.login import Account
 from ionman.calls.opening import Broken, Silent
 from ionman.calls.reach import Router
 from ionman.calls.wamp import Session, join
 from ionman.errors import IonmanError, Refused, Unavailable
 
-LONGEST_PAUSE = 5.0  # s between two rounds over the routers
-STEADY = 5.0  # s that a session has to last before the next loss is taken for a new one
+STEADY = 2.0  # s: a session that lasted longer was a good one, and its loss is no reason to pause
+MOST_UNSTEADY = 3  # rounds of pause that a router costs which lets us in and throws us out
+AWAY = 5.0  # s for which a router that could not be visited is left alone
 ATTEMPT = 15.0  # s for one router
 
 
@@ -78,10 +80,9 @@ class Joining:
             since = loop.time()
             await self._away.wait()
             self._away.clear()
-            rounds = 0 if loop.time() - since > STEADY else rounds + 1
+            rounds = 0 if loop.time() - since > STEADY else min(rounds + 1, MOST_UNSTEADY)
             while self.home is None:
-                if rounds:
-                    await asyncio.sleep(min(LONGEST_PAUSE, 0.1 * 2**rounds) * random.uniform(0.5, 1.0))  # noqa: S311
+                await asyncio.sleep(rules.round_pause(rounds) * random.uniform(0.5, 1.0))  # noqa: S311
                 await self._round()
                 rounds += 1
 
@@ -137,7 +138,7 @@ class Joining:
             self._others[router] = await self._join(router, ATTEMPT)
         except (Unavailable, Refused) as error:
             self.trouble = error
-            self._down[router] = asyncio.get_running_loop().time() + LONGEST_PAUSE
+            self._down[router] = asyncio.get_running_loop().time() + AWAY
         finally:
             del self._asked[router]
         self._changed()

@@ -7,6 +7,7 @@ from ionman.errors import IonmanError, Unavailable, WampError
 NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
 # The callee went away with the call in flight (Crossbar: "callee disconnected"), or was made to leave (the runtime).
 INTERRUPTED = frozenset({"wamp.error.canceled", "ionman.error.drained"})
+LONGEST_PAUSE = 2.0  # s between two rounds over the routers
 MISSING_SECONDS = 2.0  # an idempotent procedure that nobody has registered for so long is not there
 
 
@@ -37,4 +38,9 @@ def declared(uri: str, idempotent: Iterable[str]) -> bool:
 
 def pause(times: int) -> float:
     """Seconds before a call is made for the `times`-th time again on a router that answered: none before the first."""
-    return 0.0 if times <= 1 else min(0.5, 0.02 * 2**times)
+    return 0.0 if times <= 1 else min(0.5, 0.02 * 2 ** min(times, 10))
+
+
+def round_pause(rounds: int) -> float:
+    """Seconds, at most, after so many rounds over all routers in which none was joined."""
+    return 0.0 if rounds < 1 else min(LONGEST_PAUSE, 0.1 * 2 ** min(rounds, 10))

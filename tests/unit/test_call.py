@@ -155,9 +155,11 @@ def test_what_is_declared_idempotent(uri: str, is_declared: bool) -> None:
     assert rules.declared(uri, ("app.get", "app.read.", "app.list*")) is is_declared
 
 
-def test_pauses_grow_to_half_a_second_and_the_first_is_none() -> None:
-    pauses = [rules.pause(times) for times in range(1, 12)]
+def test_pauses_grow_and_have_an_end_and_the_first_is_none() -> None:
+    pauses = [rules.pause(times) for times in (*range(1, 12), 100_000)]
     assert (pauses[0], pauses == sorted(pauses), pauses[-1]) == (0.0, True, 0.5)
+    pauses = [rules.round_pause(rounds) for rounds in (*range(12), 100_000)]
+    assert (pauses[0], pauses == sorted(pauses), pauses[-1]) == (0.0, True, 2.0)
 
 
 def test_a_request_that_a_router_would_close_the_connection_at_is_not_sent() -> None:

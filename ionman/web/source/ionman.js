@@ -11,7 +11,9 @@ import { CALL, PUBLISH, Session, SUBSCRIBE } from "./session.js";
 
 export { Failure };
 
-const LONGEST_PAUSE = 5000; // milliseconds between two rounds over the routers
+const LONGEST_PAUSE = 2000; // milliseconds between two rounds over the routers
+const STEADY = 2000; // milliseconds: a session that lasted longer was a good one, and its loss is no reason to pause
+const AWAY = 5000; // milliseconds for which a router that could not be visited is left alone
 const ATTEMPT = 15000; // milliseconds for one router
 
 let current = null;
@@ -34,7 +36,8 @@ export async function connect(options) {
 // Call on the connection made last: see Client.call.
 export function call(topic, params, success, error, options) {
   if (current === null) {
-    return settle(Promise.reject(new Failure("unavailable", "not connected: call ionman.connect first")), success, error);
+    const problem = new Failure("unavailable", "not connected: call ionman.connect first");
+    return settle(Promise.reject(problem), success, error);
   }
   return current.call(topic, params, success, error, options);
 }
@@ -55,8 +58,9 @@ export class Client {
     this.closed = false;
   }
 
-  // Call `topic` with `params`. With `success` (and `error`) they are called with the answer (or the Failure); without,
-  // the promise that is returned settles so. `options`, also as third argument: `deadline` (milliseconds), `idempotent`.
+  // Call `topic` with `params`. With `success` (and `error`) they are called with the answer (or the Failure);
+  // without, the promise that is returned settles so. `options`, also as third argument: `deadline` (milliseconds),
+  // `idempotent`.
   call(topic, params = {}, success, error, options) {
     if (typeof success === "object" && success !== null) {
       [success, options] = [undefined, success];
@@ -202,7 +206,7 @@ export class Client {
     }
     this.home = null;
     this.onstate(this.closed ? "closed" : "lost");
-    this.comeBack(performance.now() - this.since > LONGEST_PAUSE ? 0 : 1);
+    this.comeBack(performance.now() - this.since > STEADY ? 0 : 1);
   }
 
   // Each router once, beginning after the one that was home last; then again, after longer and longer pauses.
@@ -242,7 +246,7 @@ export class Client {
     try {
       this.others.set(url, await this.join(url, ATTEMPT));
     } catch {
-      this.down.set(url, performance.now() + LONGEST_PAUSE);
+      this.down.set(url, performance.now() + AWAY);
     }
     this.visits.delete(url);
     this.changed();

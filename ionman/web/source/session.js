@@ -9,7 +9,7 @@ export const [PUBLISH, SUBSCRIBE, UNSUBSCRIBE, CALL] = [16, 32, 34, 48];
 const ANSWERS = [PUBLISHED, SUBSCRIBED, UNSUBSCRIBED, RESULT];
 const ROLES = { caller: {}, publisher: {}, subscriber: {} };
 const [OPENING, LOGIN] = [5000, 10000]; // milliseconds: the longest that one attempt may take
-// Milliseconds: how often to look; so long nothing was heard, ask (with or without a request open); no answer: it is gone.
+// Milliseconds: how often to look; nothing heard for so long, with a request open or without: ask; no answer: it is gone.
 const [TICK, QUIET, IDLE, SILENT] = [500, 1000, 15000, 3000];
 
 export class Session {
@@ -88,7 +88,8 @@ export class Session {
       message = decode(new Uint8Array(data));
       this.joined ? this.answer(message) : this.greet(message);
     } catch (problem) {
-      this.end(new Failure("unavailable", `${this.url} sent what is no WAMP message: ${problem.message}`, { lost: true }));
+      const said = `${this.url} sent what is no WAMP message: ${problem.message}`;
+      this.end(new Failure("unavailable", said, { lost: true }));
     }
   }
 
@@ -172,5 +173,7 @@ export class Session {
 const silent = (url, limit) =>
   new Failure("unavailable", `${url} did not answer within ${(limit / 1000).toFixed(1)} s`, { silent: true });
 const unreachable = (url) => new Failure("unavailable", `the router ${url} cannot be reached`);
-const broken = (url) =>
-  new Failure("unavailable", `the connection to ${url} was lost: what was asked may have been done or not`, { lost: true });
+const broken = (url) => {
+  const said = `the connection to ${url} was lost: what was asked may have been done or not`;
+  return new Failure("unavailable", said, { lost: true });
+};
