@@ -177,9 +177,12 @@ def apart(looks: Mapping[str, Steps], service: str, verb: str) -> str:
     """Why a scale or a rollback of `service` would not mean the same on every host; empty when it does."""
     changes = {host: change for host in looks if (change := _change(looks[host], service)) and change["to"]}
     if verb == "scale":
-        versions = {host: change["to"]["version"] for host, change in changes.items()}
-        if len(set(versions.values())) > 1:
-            return f"{service} would run in different versions ({_each(versions)}): deploy first, then scale"
+        here = {change["from"]["generation"] for change in changes.values() if change["from"]}
+        new = {host: change["to"] for host, change in changes.items() if not change["from"]}
+        strange = {host: one for host, one in new.items() if len(here) == 1 and one["generation"] not in here}
+        if strange:
+            each = _each({host: f"{one['version']} {one['generation']}" for host, one in strange.items()})
+            return f"{service} runs as {here.pop()}, and by the inventory would start otherwise ({each}): deploy first"
     if verb == "rollback":
         for change in changes.values():
             same = {other: one["to"] for other, one in changes.items() if _same(one["from"], change["from"])}

@@ -7,6 +7,7 @@ nothing here fails in the middle, because Ansible would then run neither the tur
 import time
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ionman import locks, roll
@@ -113,7 +114,7 @@ class ActionModule(ActionBase):
     def _put_back(self, turn, why):
         """Undo this host's turn, unless the inventory says to stay or there is no way back from a way back."""
         changes = turn.get("services") or self._steps()[self.host]["look"]["services"]
-        stays = self._task.args["stay"] or self._verb == "rollback" or not changes
+        stays = boolean(self._task.args["stay"]) or self._verb == "rollback" or not changes
         asked = {**self._asked(soaked=False), "what": "back", "changes": [] if stays else changes}
         asked["blameless"] = not roll.blamed(self._steps())
         answer = self._ask({**asked, "deploy": {**self._deploy(), "what": "put back"}})
@@ -159,7 +160,7 @@ class ActionModule(ActionBase):
         asked |= {"what": what, "state": state, "service": args["service"], "deploy": self._deploy()}
         if self._verb == "scale":
             asked["instances"] = fleet.number(args, self.host)
-        return asked | {"allow_gap": bool(args["allow_gap"])}
+        return asked | {"allow_gap": boolean(args["allow_gap"])}
 
     def _ask(self, asked, *, look=False):
         """The answer of the host; an unreachable one is an answer too."""

@@ -40,7 +40,7 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ionman_command import Command
-from ansible.module_utils.ionman_services import Mixed, Record, back, narrowed
+from ansible.module_utils.ionman_services import Mixed, Record, back, narrowed, running
 
 # Keys of a service of the inventory that hosts do not need: the router's, and what was made of it before (total).
 FOR_ROUTER = ("calls", "procedures", "topics", "public_key", "total")
@@ -78,7 +78,7 @@ def main():
     state = prepared(module)
     host = Command(module, command)
     if module.params["what"] == "rollback":
-        answer = host.rollback(module.params["service"])
+        answer = rollback(host, module.params["service"])
     elif module.params["what"] == "back":
         answer = put_back(module, host, state)
     elif module.params["what"] == "scale":
@@ -116,6 +116,14 @@ def told(module, host, answer):
         if answer["changed"]
         else [],
     }
+
+
+def rollback(host, name):
+    """Back to the generation before; where the service has no instance there is nothing to go back."""
+    rows = host.status()
+    if name not in running(rows):
+        return {"changed": False, "plan": [], "diff": [], "services": [], "running": rows}
+    return host.rollback(name)
 
 
 def scale(module, host, state):

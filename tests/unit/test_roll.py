@@ -138,9 +138,12 @@ def test_an_interrupted_rollback_leaves_the_host_that_is_there_already() -> None
     assert not any(roll.there(same, host, "demo") for host in same)
 
 
-def test_a_scale_that_would_mix_versions_is_refused() -> None:
+def test_a_scale_that_would_start_something_else_than_what_runs_is_refused() -> None:
     looks = {"a": look(run("x", 1), run("x", 2), "scale"), "b": look(None, run("y", 1, "1.1.0"), "scale")}
-    assert "a 1.0.0, b 1.1.0" in roll.apart(looks, "demo", "scale")
+    assert "runs as x, and by the inventory would start otherwise (b 1.1.0 y)" in roll.apart(looks, "demo", "scale")
+    assert roll.apart({**looks, "b": look(None, run("x"), "scale")}, "demo", "scale") == ""
+    own = {**looks, "c": look(run("z"), run("z"), "scale")}  # each host has a configuration of its own
+    assert roll.apart(own, "demo", "scale") == ""
     assert roll.apart(looks, "demo", "deploy") == ""
 
 
