@@ -1,13 +1,14 @@
 """What the router's transport refuses: other origins, other serialisers, half-sent requests, big messages."""
 
+import asyncio
 import socket
 import ssl
 import time
 
 import cbor2
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
-from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from ionman.router import HTTP_TIMEOUT_S, MAX_MESSAGE_SIZE
@@ -21,10 +22,9 @@ def context(router: Crossbar) -> ssl.SSLContext:
 
 
 def opens(router: Crossbar, origin: str | None = None, subprotocol: Subprotocol = CBOR) -> bool:
-    url = f"wss://{router.address}/ws"
-    try:
-        with connect(
-            url,
+    async def opened() -> bool:
+        async with connect(
+            f"wss://{router.address}/ws",
             ssl=context(router),
             origin=Origin(origin) if origin else None,
             subprotocols=[subprotocol],
@@ -33,6 +33,9 @@ def opens(router: Crossbar, origin: str | None = None, subprotocol: Subprotocol 
         ) as websocket:
             assert not websocket.protocol.extensions  # compression was offered, and is off
             return websocket.subprotocol == subprotocol
+
+    try:
+        return asyncio.run(opened())
     except (InvalidStatus, NegotiationError):
         return False
 
@@ -78,13 +81,14 @@ def test_a_request_that_is_never_finished_is_dropped(router: Crossbar) -> None:
 
 
 def test_a_message_above_the_limit_ends_the_connection(router: Crossbar) -> None:
-    url = f"wss://{router.address}/ws"
-    with (
-        connect(url, ssl=context(router), subprotocols=[CBOR], proxy=None) as websocket,
-        pytest.raises(ConnectionClosed),
-    ):
-        websocket.send(cbor2.dumps([1, "ionman", {"roles": {"caller": {}}, "x": "x" * MAX_MESSAGE_SIZE}]))
-        websocket.recv(timeout=10)
+    async def sent() -> None:
+        url = f"wss://{router.address}/ws"
+        async with connect(url, ssl=context(router), subprotocols=[CBOR], proxy=None) as websocket, asyncio.timeout(10):
+            await websocket.send(cbor2.dumps([1, "ionman", {"roles": {"caller": {}}, "x": "x" * MAX_MESSAGE_SIZE}]))
+            await websocket.recv()
+
+    with pytest.raises(ConnectionClosed):
+        asyncio.run(sent())
 
 
 def test_plain_text_is_not_answered(router: Crossbar) -> None:

@@ -1,5 +1,6 @@
 """What each role may do on a real router that runs the description of tests/cases/router: role x URI x action."""
 
+import asyncio
 import itertools
 import ssl
 import time
@@ -12,7 +13,7 @@ import cbor2
 import pytest
 import yaml
 from nacl.signing import SigningKey
-from websockets.sync.client import connect as open_websocket
+from websockets.asyncio.client import connect as open_websocket
 from websockets.typing import Subprotocol
 
 from ionman.call import Client, call, connect
@@ -200,12 +201,12 @@ def test_another_key_is_refused(described: Crossbar) -> None:
 
 
 def test_anonymous_is_refused(described: Crossbar) -> None:
-    context = ssl.create_default_context(cafile=str(described.ca))
-    with open_websocket(
-        f"wss://{described.address}/ws", ssl=context, subprotocols=[Subprotocol("wamp.2.cbor")], proxy=None
-    ) as websocket:
-        websocket.send(cbor2.dumps([1, "ionman", {"roles": {"caller": {}}}]))
-        message = websocket.recv(timeout=10)
-    assert isinstance(message, bytes)
-    answer = cbor2.loads(message)
+    async def answered() -> Any:
+        url, context = f"wss://{described.address}/ws", ssl.create_default_context(cafile=str(described.ca))
+        cbor = [Subprotocol("wamp.2.cbor")]
+        async with asyncio.timeout(10), open_websocket(url, ssl=context, subprotocols=cbor, proxy=None) as websocket:
+            await websocket.send(cbor2.dumps([1, "ionman", {"roles": {"caller": {}}}]))
+            return await websocket.recv(decode=False)
+
+    answer = cbor2.loads(asyncio.run(answered()))
     assert answer[0] == 3, answer
