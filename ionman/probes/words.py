@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from ionman.probe import LOOPS, Verdict
 from ionman.probes.latency import Latency
 
+BEHIND = 20.0  # ms: a controller that is so busy is part of the latency
+
 
 def report(verdict: Verdict) -> str:
     """The whole verdict, its faults last."""
@@ -39,9 +41,12 @@ def _lines(verdict: Verdict) -> Iterator[str]:
 
 
 def _latency(parts: Mapping[str, Latency]) -> str:
-    return "; ".join(
-        f"{part} p50 {_ms(one.p50)}, p99 {_ms(one.p99)}, worst {_ms(one.worst)}" for part, one in parts.items()
-    )
+    return "; ".join(f"{part} {_numbers(one)}" for part, one in parts.items())
+
+
+def _numbers(one: Latency) -> str:
+    behind = f" (the prober itself behind by {_ms(one.late)})" if one.late and one.late > BEHIND else ""
+    return f"p50 {_ms(one.p50)}, p99 {_ms(one.p99)}, worst {_ms(one.worst)}{behind}"
 
 
 def _ms(value: float | None) -> str:
