@@ -21,7 +21,19 @@ from ionman.routers.credential import salt_for, scram
 from ionman.routers.rights import CONTRACT, component, realm_roles, rights, services
 from ionman.routers.shape import rendered, service_role
 
-__all__ = ["AUTHORIZER", "CONFIGURATION", "CONTRACT", "PAGE", "RIGHTS", "Problem", "check", "files", "node", "rights"]
+__all__ = [
+    "AUTHORIZER",
+    "CONFIGURATION",
+    "CONTRACT",
+    "PAGE",
+    "RIGHTS",
+    "Problem",
+    "check",
+    "files",
+    "node",
+    "rights",
+    "sound",
+]
 
 # The files of a router, in one folder; Crossbar reads the second while it runs.
 CONFIGURATION, RIGHTS, AUTHORIZER = "config.json", "rights.json", "ionman_authorizer.py"
@@ -64,9 +76,7 @@ def node(router: Mapping[str, Any], salt: bytes, place: Path = PLACE) -> Json:
     are made from it.
     Raises `ConfigurationError` with everything that `check` finds.
     """
-    problems = check(router)
-    if problems:
-        raise ConfigurationError("the router's description cannot be used:\n" + "\n".join(f"  {p}" for p in problems))
+    sound(router)
     if len(salt) < 16:
         raise ConfigurationError("the salt secret of the router is shorter than 16 bytes", remedy="let it be made anew")
     worker = {
@@ -82,6 +92,13 @@ def node(router: Mapping[str, Any], salt: bytes, place: Path = PLACE) -> Json:
         "transports": [_transport(router, salt)],
     }
     return {"version": 2, "controller": {"id": "ionman"}, "workers": [worker]}
+
+
+def sound(router: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` with everything that `check` finds."""
+    problems = check(router)
+    if problems:
+        raise ConfigurationError("the router's description cannot be used:\n" + "\n".join(f"  {p}" for p in problems))
 
 
 def _transport(router: Mapping[str, Any], salt: bytes) -> Json:

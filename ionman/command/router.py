@@ -14,7 +14,7 @@ import yaml
 
 from ionman import process
 from ionman.errors import CommandFailed, ConfigurationError
-from ionman.router import Problem, check, node
+from ionman.router import Problem, check, node, rights, sound
 from ionman.routers.files import look
 
 CROSSBAR_SECONDS = 60.0
@@ -32,9 +32,16 @@ def router() -> None:
 @router.command()
 @FILE
 @click.option("--salt-file", type=click.Path(path_type=Path), metavar="FILE", help="The router host's salt secret.")
-def render(file: Path, salt_file: Path | None) -> None:
+@click.option(
+    "--rights", "only_rights", is_flag=True, help="Print what services may do instead; not read at the start."
+)
+def render(file: Path, salt_file: Path | None, *, only_rights: bool) -> None:
     """Print Crossbar's configuration for the description in FILE."""
     described = _read(file)
+    if only_rights:
+        sound(described)
+        print(json.dumps(rights(described), indent=2))
+        return
     if salt_file:
         salt = _bytes(salt_file)
     else:

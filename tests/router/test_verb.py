@@ -21,6 +21,8 @@ def test_what_is_rendered_satisfies_crossbar_check_too(tmp_path: Path) -> None:
     status, text = ionman("render", DESCRIPTION, "--salt-file", tmp_path / "salt")
     assert (status, json.loads(text)["version"]) == (0, 2)
     assert ionman("render", DESCRIPTION, "--salt-file", tmp_path / "salt")[1] == text
+    status, text = ionman("render", DESCRIPTION, "--rights")
+    assert (status, sorted(json.loads(text)["realms"]["ionman"])) == (0, ["mixed", "service_demo", "service_query_2"])
     status, text = ionman("check", DESCRIPTION, "--crossbar", str(CROSSBAR))
     assert (status, text.strip()) == (0, "no problem found by the description, Crossbar")
 
