@@ -28,7 +28,7 @@ from IonmanClass import RegistrationsClass, SubscriptionsClass, procedure, topic
 
 class Registrations(RegistrationsClass):
 """
-PATIENCE = 30.0  # s; two busy cores
+PATIENCE = 60.0  # s; two busy cores
 
 
 def indent(text: str) -> str:

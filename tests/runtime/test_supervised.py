@@ -117,7 +117,8 @@ def test_a_right_taken_away_is_tried_again_and_the_rest_serves_on(breaking: Auth
     permissions = router.description["realms"][0]["roles"][0]["permissions"]
     all_of_app = permissions.pop(0)
     permissions.append({"uri": "app.demo.one", "allow": ["register"]})
-    router.restart()
+    router.kill()
+    router.start()
     running.until_said("did not take app.demo.two: router")
     with breaking.caller() as caller:
         assert caller.call("app.demo.one") == {"status": "OK"}
@@ -126,7 +127,8 @@ def test_a_right_taken_away_is_tried_again_and_the_rest_serves_on(breaking: Auth
     assert running.ask()["state"] == "registering"
     assert "let user 'myserviceusername' offer app.demo.two" in running.ask()["message"]
     permissions.append(all_of_app)
-    router.restart()
+    router.kill()
+    router.start()
     running.until("ready")
     assert running.ask()["message"] == ""
     assert running.end() == 0
