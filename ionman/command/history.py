@@ -2,20 +2,18 @@
 
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import click
 
-import ionman
-from ionman import history as words
+from ionman import history as record_of
 from ionman import process
 from ionman.errors import CommandFailed, Unavailable
 from ionman.hosts import record
 from ionman.hosts.layout import Layout
+from ionman.plays import playbook
 
-PLAYBOOKS = Path(ionman.__file__).resolve().parents[1] / "playbooks"
 ASKING = 600.0  # s for all hosts
 
 
@@ -29,31 +27,25 @@ def history(service: str, inventory: str | None, last: int | None, as_json: bool
 
     Of all hosts of an inventory; on a host itself, where the playbooks are not, what was done there.
     """
-    rows, missing = _fleet(service, inventory) if inventory or PLAYBOOKS.is_dir() else _own(service)
+    rows, missing = _fleet(service, inventory) if inventory or (playbook.TREE / "playbooks").is_dir() else _own(service)
     rows = rows[-last:] if last else rows
-    print(json.dumps(rows) if as_json else "\n".join(words.table(rows)), flush=True)
+    print(json.dumps(rows) if as_json else "\n".join(record_of.table(rows)), flush=True)
     if missing:
         raise Unavailable(f"{', '.join(missing)} could not be asked", remedy="look at them, then ask again")
 
 
-def _own(service: str) -> tuple[list[words.Row], list[str]]:
-    return words.merge({os.uname().nodename: record.history(Layout(Path("/")), service)}), []
+def _own(service: str) -> tuple[list[record_of.Row], list[str]]:
+    return record_of.merge({os.uname().nodename: record.history(Layout(Path("/")), service)}), []
 
 
-def _fleet(service: str, inventory: str | None) -> tuple[list[words.Row], list[str]]:
+def _fleet(service: str, inventory: str | None) -> tuple[list[record_of.Row], list[str]]:
     """The rows of all hosts, and the hosts that did not answer."""
     with tempfile.TemporaryDirectory(prefix="ionman-history-") as place:
         into = Path(place) / "rows.json"
         asked = {"history_into": str(into)} | ({"service": service} if service else {})
-        command: list[str | Path] = [
-            Path(sys.executable).with_name("ansible-playbook"),
-            PLAYBOOKS / "history.yml",
-            "-e",
-            json.dumps(asked),
-        ]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(PLAYBOOKS.parent / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        where = ["-i", inventory] if inventory else []
-        done = process.run([*command, *where], env=environment, timeout=ASKING, check=False)
+        words = playbook.command("history", Path(inventory) if inventory else None, "-e", json.dumps(asked))
+        environment = playbook.environment({"ANSIBLE_NOCOLOR": "1"})
+        done = process.run(words, env=environment, timeout=ASKING, check=False)
         if not into.exists():
             raise CommandFailed("ansible-playbook history.yml", done.returncode, done.stdout)
         answer = json.loads(into.read_text())

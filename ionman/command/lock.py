@@ -19,6 +19,7 @@ def lock() -> None:
 
 
 @lock.command()
+@click.option("-i", "inventory", type=click.Path(path_type=Path), help="Take all of it from this inventory.")
 @click.option("--router", "routers", multiple=True, metavar="HOST:PORT", help="Ask this router; give it for each one.")
 @click.option("--realm", metavar="NAME", help="The realm  [default: ionman].")
 @click.option("--user", metavar="NAME", help="Who asks: an account with the role ops  [default: ops].")
@@ -26,13 +27,15 @@ def lock() -> None:
 @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="The authorities to trust, PEM.")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The file with the defaults.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-def show(config: Path | None, password_file: Path | None, as_json: bool, **options: Any) -> None:
+def show(
+    inventory: Path | None, config: Path | None, password_file: Path | None, as_json: bool, **options: Any
+) -> None:
     """Say who holds the lock on each router, since when and for what.
 
-    Where and whom to trust are said as for `ionman call`; the password comes from --password-file, from
-    IONMAN_PASSWORD, or from the file that --config names.
+    Where and whom to trust come from an inventory (-i), or are said as for `ionman call`; the password then comes from
+    --password-file, from IONMAN_PASSWORD, or from the file that --config names.
     """
-    base = read(config) if config else Defaults(user="ops")
+    base = looking.access(inventory) if inventory else read(config) if config else Defaults(user="ops")
     password = secret_file(password_file) if password_file else os.environ.get("IONMAN_PASSWORD", "")
     found = looking.look(base.override({**options, "password": password}))
     print(json.dumps(found) if as_json else "\n".join(map(looking.words, found)))

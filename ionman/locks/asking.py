@@ -3,7 +3,6 @@
 import getpass
 import json
 import os
-import select
 import socket
 import sys
 import time
@@ -114,8 +113,8 @@ def _launch(asked: str, pidfd: int) -> None:
         child.stdin.close()
         said, ends = b"", time.monotonic() + STARTING
         while not said.endswith(b"ready\n"):
-            readable, _, _ = select.select([child.stdout], [], [], max(0.0, ends - time.monotonic()))
-            part = os.read(child.stdout.fileno(), 65536) if readable else b""
+            source = child.stdout.fileno()
+            part = os.read(source, 65536) if place.readable([source], ends - time.monotonic()) else b""
             if not part:
                 child.kill()
                 child.wait()

@@ -16,7 +16,6 @@ connection, lines of JSON back, the last one without "say"::
 
 import json
 import os
-import select
 import shutil
 import signal
 import socket
@@ -81,7 +80,7 @@ class Holder:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end())
         threading.Thread(target=self._listen, args=(listener,), daemon=True).start()
-        ended, _, _ = select.select([pidfd, self._stop], [], [])
+        ended = place.readable([pidfd, self._stop])
         self.over = self.over or pidfd in ended
         self._hold.release(self._farewell)
 
@@ -166,8 +165,7 @@ def _say(connection: socket.socket, document: Json) -> None:
 
 def _open(connection: socket.socket) -> bool:
     """Whether who asked still waits for the answer."""
-    readable, _, _ = select.select([connection], [], [], 0)
-    return not readable
+    return not place.readable([connection.fileno()], 0)
 
 
 def _ready() -> None:

@@ -1,11 +1,17 @@
 """Who holds the lock now, asked from outside of any deploy."""
 
+import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
-from ionman import lock
-from ionman.calls.defaults import Defaults
+from ionman import lock, process
+from ionman.calls.defaults import Defaults, read
 from ionman.errors import IonmanError, Late, WampError
 from ionman.locks.post import ASK, GONE, Login
+from ionman.plays import playbook
+
+READING = 120.0  # s for Ansible to read an inventory
 
 Row = dict[str, Any]
 
@@ -15,6 +21,14 @@ def look(access: Defaults) -> list[Row]:
     account = access.account()
     login = Login(account.realm, account.user, account.password, access.ca)
     return [_look(login, router) for router in lock.order(access.routers)]
+
+
+def access(inventory: Path) -> Defaults:
+    """How the lock is reached according to an inventory: Ansible says, who knows its variables and its vault."""
+    with tempfile.TemporaryDirectory(prefix="ionman-lock-") as folder:
+        asked = playbook.command("probe", inventory, "-e", json.dumps({"folder": folder}))
+        process.run(asked, env=playbook.environment({"ANSIBLE_NOCOLOR": "1"}), timeout=READING)
+        return read(Path(folder) / "call.ini")
 
 
 def words(row: Row) -> str:

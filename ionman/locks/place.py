@@ -4,9 +4,12 @@
 with the same number.
 """
 
+import math
 import os
+import select
 import shutil
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,6 +78,14 @@ def listen(folder: Path) -> socket.socket:
     finally:
         os.close(descriptor)
     return listener
+
+
+def readable(descriptors: Iterable[int], seconds: float | None = None) -> list[int]:
+    """Those that can be read within `seconds` (None: whenever); poll(2), since select(2) knows the first 1024 only."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [found for found, _ in poll.poll(None if seconds is None else max(0, math.ceil(seconds * 1000)))]
 
 
 def sweep() -> None:

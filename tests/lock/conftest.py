@@ -132,17 +132,16 @@ class Controller:
         (here / "action_plugins").mkdir()
         (here / "action_plugins/next_host.py").write_text(NEXT_HOST)
         self.routers = sorted(router.address for router in routers)
-        self._ca = here / "ca.pem"
-        self._ca.write_bytes(b"".join(router.authority.certificate for router in routers))
+        (here / "ca.pem").write_bytes(b"".join(router.authority.certificate for router in routers))
 
     def run(self, name: str, *arguments: str, **variables: Any) -> Run:
         """Start one; `variables` go over the inventory's, and None takes one away."""
         named = {"lock_routers": self.routers, "lock_realm": "ionman", "lock_user": "ops"}
-        named |= {"lock_password": PASSWORDS["ops"], "lock_ca": str(self._ca), "ansible_connection": "local"}
-        named |= {"ansible_python_interpreter": sys.executable}
+        named |= {"lock_password": PASSWORDS["ops"], "certificate_dir": str(self.here), "ansible_connection": "local"}
+        named |= {"ansible_python_interpreter": sys.executable, "service_list": []}
         used = {key: value for key, value in {**named, **variables}.items() if value is not None}
         inventory = self.here / f"{name}.yml"
-        inventory.write_text(yaml.safe_dump({"all": {"hosts": {"here1": {}}, "vars": used}}))
+        inventory.write_text(yaml.safe_dump({"all": {"vars": used}, "build": {"hosts": {"here1": {}}}}))
         self._runs.append(Run(self.here, name, inventory, *arguments))
         return self._runs[-1]
 

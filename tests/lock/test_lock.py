@@ -46,6 +46,11 @@ def show(router: Crossbar) -> str:
     return process.run([*command, f"--ca={router.ca}"], env=environment, timeout=60).stdout
 
 
+def show_all(controller: Controller) -> list[str]:
+    command = [sys.executable, "-m", "ionman.command.main", "lock", "show", "-i", str(controller.here / "first.yml")]
+    return process.run(command, timeout=60).stdout.splitlines()
+
+
 @contextmanager
 def listening(router: Crossbar) -> Iterator[list[tuple[str, Any]]]:
     """The events of all deploys: topic and document."""
@@ -74,8 +79,9 @@ def test_the_second_is_refused_and_told_who_is_at_it(
         assert first.go_on().end() == 0, first.output
         assert controller.left() == []
         assert "free" in show(second_router)
+        assert show_all(controller) == [f"{router}: free" for router in controller.routers]
         until(lambda: not alive(holder), 10)
-        until(lambda: len(told) >= 3, 10)
+        until(lambda: len(told) >= 3, 20)
     assert [topic for topic, _ in told] == ["started", "host", "finished"]
     assert [document["n"] for _, document in told] == [1, 2, 3]
     assert {document["what"] for _, document in told} == {"deploy demo"}
@@ -91,14 +97,14 @@ def test_a_killed_deployer_frees_it_within_seconds_for_who_waits(
     until(lambda: "waiting for the lock, 0 s of 60 s: another deploy is at work" in second.output)
     with listening(router) as told:
         os.kill(first.child.pid, signal.SIGKILL)
-        until(lambda: not alive(holder), 5)
+        until(lambda: not alive(holder), 10)
         second.began()
-        until(lambda: [topic for topic, _ in told] == ["failed", "started"], 10)
+        until(lambda: [topic for topic, _ in told] == ["failed", "started"], 20)
     assert told[0][1]["why"] == "the deployer ended before its work was done"
     first.end()
     os.kill(second.child.pid, signal.SIGINT)  # Ctrl-C
     assert second.end() != 0
-    until(lambda: controller.left() == [], 5)
+    until(lambda: controller.left() == [], 10)
     assert free(router, second_router)
 
 
@@ -181,14 +187,14 @@ def test_who_comes_back_to_a_restarted_router_too_late_has_lost_it(tmp_path: Pat
         second = controller.run("second", lock_wait=300)
         until(lambda: "waiting for the lock" in second.output)
         own_router.restart()
-        until(lambda: f"process {first.child.pid})" in show(own_router), 30)  # it came back, though one waits for it
+        until(lambda: f"process {first.child.pid})" in show(own_router), 60)  # it came back, though one waits for it
         assert first.state() == "held"
         holder = first.holder()
         os.kill(holder, signal.SIGSTOP)  # as a machine that sleeps
         own_router.restart()
         second.began()
         os.kill(holder, signal.SIGCONT)
-        until(lambda: first.state() == "lost", 30)
+        until(lambda: first.state() == "lost", 60)
         assert first.go_on().end() == 2
         assert "the lock was lost while it was held: another deploy is at work" in first.output
         assert second.go_on().end() == 0, second.output
