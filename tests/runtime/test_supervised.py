@@ -64,10 +64,7 @@ def test_others(breaking: Author) -> None:
     """A role that may ask is told who is alone; one that may not, that it is unknown."""
     router = breaking.router
     assert router is not None
-    procedures = ["app.demo.one", "app.demo.two"]
-    secret = {"user": "asker", "password": "asker-password"}
-    asking = {"name": "asking", "realm": "ionman", "procedures": procedures, **secret}
-    router.description["services"].append(asking)
+    procedures, secret = _declared(router)
     router.start()
     breaking.shell("demo").module("demo", TWO).configure(service="asking", **secret)
     first = breaking.ready()
@@ -108,28 +105,39 @@ def _received(connection: socket.socket) -> bytes:
         return b""
 
 
+def _declared(router: Crossbar) -> tuple[list[str], dict[str, str]]:
+    """Have the router know a service `asking`, as a deploy does: its procedures, and how it logs in."""
+    procedures = ["app.demo.one", "app.demo.two"]
+    secret = {"user": "asker", "password": "asker-password"}
+    asking = {"name": "asking", "realm": "ionman", "procedures": list(procedures), **secret}
+    router.description["services"].append(asking)
+    return procedures, secret
+
+
 def test_a_right_taken_away_is_tried_again_and_the_rest_serves_on(breaking: Author) -> None:
     router = breaking.router
     assert router is not None
-    running = breaking.shell("demo").module("demo", TWO).start()
+    _, secret = _declared(router)
     router.start()
-    running.until("ready")
-    permissions = router.description["realms"][0]["roles"][0]["permissions"]
-    all_of_app = permissions.pop(0)
-    permissions.append({"uri": "app.demo.one", "allow": ["register"]})
-    router.kill()
-    router.start()
+    running = breaking.shell("demo").module("demo", TWO).configure(service="asking", **secret).ready()
+    rights = router.description["services"][0]["procedures"]
+    rights.remove("app.demo.two")
+    router.write()
+    with breaking.caller("ops") as ops:
+        for session in ops.call("wamp.session.list"):
+            if ops.call("wamp.session.get", session)["authid"] == "asker":
+                ops.call("wamp.session.kill", session)
     running.until_said("did not take app.demo.two: router")
     with breaking.caller() as caller:
         assert caller.call("app.demo.one") == {"status": "OK"}
         with pytest.raises(WampError, match="no_such_procedure"):
             caller.call("app.demo.two")
-    assert running.ask()["state"] == "registering"
-    assert "let user 'myserviceusername' offer app.demo.two" in running.ask()["message"]
-    permissions.append(all_of_app)
-    router.kill()
-    router.start()
-    running.until("ready")
+        assert running.ask()["state"] == "registering"
+        assert "let user 'asker' offer app.demo.two" in running.ask()["message"]
+        rights.append("app.demo.two")
+        router.write()
+        running.until("ready")
+        assert "status" in caller.call("app.demo.two")
     assert running.ask()["message"] == ""
     assert running.end() == 0
 
