@@ -37,7 +37,7 @@ pgrep -fa '^(/usr/bin/python3 (-IS )?[^ ]*/(standin|relay).py|supervise {NAME})'
 def prepare(lab: Standing) -> None:
     """Have the door, the stand-in and the accounts on the host."""
     data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+    with tarfile.open(fileobj=data, mode="w") as tar:
         for package in (ionman, jinja2, markupsafe):
             place = Path(str(package.__file__)).parent
             tar.add(place, place.name, filter=lambda one: None if "__pycache__" in one.name else one)
@@ -46,7 +46,7 @@ def prepare(lab: Standing) -> None:
         script = tarfile.TarInfo("left.sh")
         script.size = len(_LEFT)
         tar.addfile(script, io.BytesIO(_LEFT.encode()))
-    unpack = f"mkdir -p {PLACE} && tar -xz -C {PLACE} && chown -R root: {PLACE}"
+    unpack = f"mkdir -p {PLACE} && tar -x -C {PLACE} && chown -R root: {PLACE}"
     users = "useradd -r ionman-log && useradd -r ionman-try && install -d -o ionman-try " + STATE
     declared = "echo d /run/ionman >/etc/tmpfiles.d/ionman.conf && systemd-tmpfiles --create"
     folders = f"mkdir -p /var/lib/ionman/supervise && {declared}"
