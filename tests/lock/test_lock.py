@@ -93,8 +93,11 @@ def test_a_killed_deployer_frees_it_within_seconds_for_who_waits(
 ) -> None:
     first = controller.run("first").began()
     holder = first.holder()
-    second = controller.run("second", lock_wait=60)
-    until(lambda: "waiting for the lock, 0 s of 60 s: another deploy is at work" in second.output)
+    second, third = controller.run("second", lock_wait=60), controller.run("third", lock_wait=60)
+    until(lambda: all("waiting for the lock, 0 s of 60 s: another deploy" in run.output for run in (second, third)))
+    waiting = third.holder()
+    third.kill()
+    until(lambda: not alive(waiting), 10)
     with listening(router) as told:
         os.kill(first.child.pid, signal.SIGKILL)
         until(lambda: not alive(holder), 10)
