@@ -108,7 +108,8 @@ class ActionModule(ActionBase):
         turn = steps[self.host].get("roll", {})
         end = self._put_back(turn, why) if turn.get("result") in ("done", "failed", "unreachable") else {}
         own = turn.get("why") if turn.get("result") in roll.BAD else ""
-        message = own or f"{end.get('result') or 'not begun'}, because {why}"
+        idle = "not begun" if steps[self.host]["look"]["changed"] else "left as it is"
+        message = own or f"{end.get('result') or idle}, because {why}"
         return {**self._told("end", end, failed=True), "msg": message, "changed": bool(end.get("changed"))}
 
     def _put_back(self, turn, why):
