@@ -150,7 +150,7 @@ def _watch(probing: Probing, ends: float | None, over: Callable[[], bool]) -> No
 
 def progress(probing: Probing) -> str:
     """One line: how it stands, and how long the calls since the last line took."""
-    took, probing.recent = sorted(probing.recent), []
+    took = sorted(probing.recent.popleft() for _ in range(len(probing.recent)))
     record = probing.record
     p99 = percentile(took, 99)
     slow = "" if p99 is None else f", p99 {p99:.1f} ms"

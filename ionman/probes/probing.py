@@ -10,6 +10,7 @@ import gc
 import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,7 @@ from ionman.probes.record import Record
 CALLERS_A_SESSION = 5  # of those in a closed loop: some share a session, as the users of one web server do
 REST = 0.1  # s before a caller in a closed loop calls again after an error
 GRACE = 2.0  # s that a client has beyond a call's deadline to say that it has passed
+RECENT = 20_000
 OPEN = 0  # the open loop's number among the callers
 
 
@@ -57,7 +59,7 @@ class Probing:
     ) -> None:
         self.uri = uri or naming.probe(service)
         self.history = history
-        self.recent: list[float] = []  # ms of the latest answers; whoever shows them empties it
+        self.recent: deque[float] = deque(maxlen=RECENT)  # ms of the latest answers; whoever shows them empties it
         self._connect = connect
         self._argv = {"n": NUMBER} if argv is None else argv
         self._answer = {"status": "OK", "n": NUMBER} if answer is None else answer

@@ -42,12 +42,13 @@ class Record:
             return self.sent
 
     def reply(self, reply: Reply) -> None:
-        """Write what became of a call."""
+        """Write what became of a call; what comes after the end is not in the history, and so is lost."""
         line = history.reply_line(reply)
         with self._lock:
-            self.recorded += 1
-            self.answered += reply.answers > 0
-            self._file.write(line + "\n")
+            if not self._file.closed:
+                self.recorded += 1
+                self.answered += reply.answers > 0
+                self._file.write(line + "\n")
 
     def mark(self, name: str, status: int) -> None:
         """Begin another part."""
@@ -60,7 +61,8 @@ class Record:
     def end(self, strays: int) -> None:
         """Write the last line and close."""
         self._line(history.end_line(self.at(), self.sent, strays))
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
     def _line(self, line: str) -> None:
         with self._lock:

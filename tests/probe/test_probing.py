@@ -131,6 +131,19 @@ def test_a_verdict_ends_the_probe(instances: Instances, probe: Probe) -> None:
         assert probing.verdict(ANY_LATENCY).callees == (1, 1)
 
 
+def test_a_call_that_never_ends_is_lost(instances: Instances, probe: Probe) -> None:
+    name = instances.start(OLD)
+    with probe(rate=20, deadline=1.0) as probing:
+        call_for(probing, 1)
+        instances.running[name].popen.send_signal(signal.SIGSTOP)
+        call_for(probing, 0.5)
+    instances.running[name].popen.send_signal(signal.SIGCONT)
+    verdict = probing.verdict(ANY_LATENCY)
+    assert verdict.lost >= 5
+    assert set(verdict.errors) == {"Late"}
+    assert verdict.sent == verdict.answered + verdict.lost
+
+
 def test_who_may_not_ask_for_the_callees_does_not_know_them(instances: Instances, probe: Probe) -> None:
     instances.start(OLD)
     with slow(probe) as probing:
