@@ -24,7 +24,7 @@ from tests.fleet.deploy import on, tell
 
 SERVICE, REPOSITORY, GOOD = "demo", "ionman/demo", "1.0.0"
 RATE, CALLERS, RATIO = 200, 20, 3.0
-BASELINE = 10.0  # s of calls before what is done, and the same after it
+BASELINE = 5.0  # s of calls before what is done, and the same after it
 
 
 class Scene:

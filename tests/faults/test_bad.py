@@ -51,4 +51,4 @@ def test_one_that_answers_wrongly(scene: Scene, supervisor: str) -> None:
     scene.publish(bad, files(WRONG))
     services = scene.services(verify=[scene.verify])
     scene.fails(r"verify: app\.demo\.method1", "deploy", demo_version=bad, service_list=services)
-    scene.fails(r"failed on .*service_retry=true", "deploy", demo_version=bad, service_list=services)
+    scene.fails(r"(?s)failed on .*service_retry=true", "deploy", demo_version=bad, service_list=services)
