@@ -161,11 +161,11 @@ def test_killed_while_it_is_removed_nothing_is_left(one: Supervised) -> None:
 @pytest.mark.parametrize("one", ["systemd"], indirect=True)
 def test_units_without_a_program_are_swept(one: Supervised) -> None:
     one.start()
-    one.said(
-        f"rm -rf /var/lib/ionman/supervise/{NAME}; echo '{OURS}' >{UNITS}/.half.new; touch {UNITS}/ionman-own.service"
-    )
+    one.said(f"rm -rf /var/lib/ionman/supervise/{NAME}")
+    one.said(f"cd {UNITS}; echo '{OURS}' | tee .half.new >ionman-kept.service.bak; touch ionman-own.service")
     one.call("sweep")
-    assert one.said(f"cd {UNITS}; ls -A ionman-* .*.new; rm ionman-own.service") == "ionman-own.service"
+    left = one.said(f"cd {UNITS}; ls -A ionman-* .*.new; rm ionman-own.service ionman-kept.service.bak")
+    assert left.split() == ["ionman-kept.service.bak", "ionman-own.service"]
 
 
 def test_a_full_disk_never_stops_it_and_the_log_stays_small(one: Supervised) -> None:

@@ -189,7 +189,7 @@ def sweep(layout: Layout) -> None:
     """Forget units whose program's folder is gone, and files that a killed run did not finish."""
     place = _units(layout)
     for half in place.glob(".*.new"):  # the name that `write` gives it
-        if half.read_text(errors="replace").startswith(OURS) or not half.stat().st_size:
+        if half.is_file() and (half.read_text(errors="replace").startswith(OURS) or not half.stat().st_size):
             half.unlink()
     lost = {name for path in place.glob("ionman-*") if (name := _program(path)) and not layout.program(name).exists()}
     if lost:
@@ -202,7 +202,8 @@ def _program(unit: Path) -> str:
     if not unit.is_file() or not unit.read_text(errors="replace").startswith(OURS):
         return ""
     ends = sorted(PARTS.values(), key=len, reverse=True)
-    return next(unit.name.removesuffix(end) for end in ends if unit.name.endswith(end)).removeprefix("ionman-")
+    base = next((unit.name.removesuffix(end) for end in ends if unit.name.endswith(end)), "")
+    return base.removeprefix("ionman-")
 
 
 def normal_priority(layout: Layout, program: str) -> None:
