@@ -47,10 +47,10 @@ def test_a_failure_is_kept_whole() -> None:
 def test_turns_are_progress_and_the_verdict_is_kept() -> None:
     told: list[str] = []
     reader = Reader(told.append)
-    for line in ("services: host1: canary, begins", "", "VERDICT ****", "deploy FAILED on host1", "host1  nothing  why"):
+    for line in ("services: host1: canary, begins", "", "VERDICT ****", "deploy FAILED on host1", "host1  why"):
         reader.line(line)
     assert told == ["deploy: host1: canary, begins"]
-    assert reader.verdict == ["deploy FAILED on host1", "host1  nothing  why"]
+    assert reader.verdict == ["deploy FAILED on host1", "host1  why"]
 
 
 def test_the_report_says_when_nothing_changed() -> None:
