@@ -141,6 +141,11 @@ class Client:
         home = self._joining.home
         return str(home.router) if home else ""
 
+    @property
+    def routers(self) -> list[str]:
+        """All that it is joined to now: home, and those where a procedure was found that home does not know."""
+        return [str(session.router) for session in self._joining.sessions()]
+
     def close(self) -> None:
         """Leave. What is in flight ends with `Unavailable`."""
         if self._closed:
