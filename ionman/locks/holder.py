@@ -37,7 +37,8 @@ from ionman.locks.post import Login, Post
 LONGEST = 1 << 20  # octets of a request
 REQUEST = 10.0  # s for a request to be there
 LAST = ("finished", "failed")
-VANISHED = {"why": "the deployer ended before its work was done"}
+VANISHED = "the deployer ended before its work was done"
+STOPPED = "the process that held its lock was stopped"
 
 Json = dict[str, Any]
 
@@ -93,10 +94,8 @@ class Holder:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with (
-            connection,
-            suppress(OSError, ValueError, KeyError),
-        ):  # who asked has gone, or asked nonsense: nobody to tell
+        # Who asked may have gone, or have asked nonsense: then there is nobody to tell.
+        with connection, suppress(OSError, ValueError, KeyError):
             connection.settimeout(REQUEST)
             asked = json.loads(line(connection))
             _say(connection, self._do(asked, connection))
@@ -139,7 +138,7 @@ class Holder:
 
     def _farewell(self) -> None:
         if self._said and self._said not in LAST:
-            self._tell("failed", VANISHED)
+            self._tell("failed", {"why": VANISHED if self.over else STOPPED})
 
     def _answer(self) -> Json:
         return self._owner.document(settled=self._hold.settled)
