@@ -173,27 +173,31 @@ def blamed(known: Mapping[str, Steps]) -> bool:
     )
 
 
-def apart(looks: Mapping[str, Steps], service: str, verb: str) -> str:
-    """Why a scale or a rollback of `service` would not mean the same on every host; empty when it does."""
+def apart(looks: Mapping[str, Steps], service: str) -> str:
+    """Why a rollback of `service` would not mean the same on every host; empty when it does."""
     changes = {host: change for host in looks if (change := _change(looks[host], service)) and change["to"]}
-    if verb == "scale":
-        here = {change["from"]["generation"] for change in changes.values() if change["from"]}
-        new = {host: change["to"] for host, change in changes.items() if not change["from"]}
-        strange = {host: one for host, one in new.items() if len(here) == 1 and one["generation"] not in here}
-        if strange:
-            each = _each({host: f"{one['version']} {one['generation']}" for host, one in strange.items()})
-            return f"{service} runs as {here.pop()}, and by the inventory would start otherwise ({each}): deploy first"
-    if verb == "rollback":
-        for change in changes.values():
-            same = {other: one["to"] for other, one in changes.items() if _same(one["from"], change["from"])}
-            if any(not _same(one, change["to"]) for one in same.values()):
-                each = _each({other: f"{one['version']} {one['generation']}" for other, one in same.items()})
-                return f"the hosts remember different generations of {service} ({each}): deploy the one that you want"
+    for change in changes.values():
+        same = {other: one["to"] for other, one in changes.items() if _same(one["from"], change["from"])}
+        if any(not _same(one, change["to"]) for one in same.values()):
+            each = ", ".join(f"{host} {one['version']} {one['generation']}" for host, one in same.items())
+            return f"the hosts remember different generations of {service} ({each}): deploy the one that you want"
     return ""
 
 
-def _each(texts: Mapping[str, str]) -> str:
-    return ", ".join(f"{host} {text}" for host, text in texts.items())
+def strange(looks: Mapping[str, Steps], service: str, host: str) -> str:
+    """Why a scale would start on `host` something else than what runs on the others; empty when it would not."""
+    here, change = common(looks, service), _change(looks[host], service) or {"from": None, "to": None}
+    if not here or change["from"] or (change["to"] and change["to"]["generation"] == here):
+        return ""
+    new = f" as {change['to']['version']} {change['to']['generation']}" if change["to"] else ""
+    return f"{service} runs as {here} elsewhere, and by the inventory would start here otherwise{new}: deploy first"
+
+
+def common(looks: Mapping[str, Steps], service: str) -> str:
+    """The generation of `service` that runs wherever it runs; empty when there are several."""
+    changes = (_change(look, service) for look in looks.values())
+    found = {change["from"]["generation"] for change in changes if change and change["from"]}
+    return str(found.pop()) if len(found) == 1 else ""
 
 
 def there(looks: Mapping[str, Steps], host: str, service: str) -> bool:

@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
         super().run(task_vars=task_vars)
         self.host = task_vars["inventory_hostname"]
         self.vars = task_vars
+        self._generation = ""  # that a scale starts where there is none
         step = self._task.args["step"]
         try:
             steps = {"look": self._look, "roll": self._roll, "end": self._end, "apply": self._apply}
@@ -72,12 +73,24 @@ class ActionModule(ActionBase):
         why = roll.stop(steps, looks[self.host]["fleet"])
         if why or self._task.check_mode:
             return self._told("roll", {"result": "not begun", "why": why})
-        why = roll.apart(looks, self._task.args["service"], self._verb) or fleet.held()
+        why = self._otherwise(looks) or fleet.held()
         if why:
             return self._told("roll", {"result": "refused", "why": why})
         if self._verb == "rollback" and roll.there(looks, self.host, self._task.args["service"]):
             return self._told("roll", {"result": "unchanged", "why": "is there already"})
         return self._change(rolling)
+
+    def _otherwise(self, looks):
+        """Why a scale or a rollback would not mean the same here as elsewhere."""
+        name = self._task.args["service"]
+        if self._verb == "rollback":
+            return roll.apart(looks, name)
+        if self._verb != "scale" or not roll.strange(looks, name, self.host):
+            return ""
+        self._generation = roll.common(looks, name)  # perhaps the host remembers it
+        answer = self._ask(self._asked(soaked=False), look=True)
+        own = {**looks[self.host], "services": answer.get("services", [])}
+        return roll.strange({**looks, self.host: own}, name, self.host)
 
     def _change(self, rolling):
         began = time.monotonic()
@@ -160,7 +173,7 @@ class ActionModule(ActionBase):
         asked = {name: args[name] for name in HANDED_ON if name in args}
         asked |= {"what": what, "state": state, "service": args["service"], "deploy": self._deploy()}
         if self._verb == "scale":
-            asked["instances"] = fleet.number(args, self.host)
+            asked |= {"instances": fleet.number(args, self.host), "generation": self._generation}
         return asked | {"allow_gap": boolean(args["allow_gap"])}
 
     def _ask(self, asked, *, look=False):

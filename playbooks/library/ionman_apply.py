@@ -17,6 +17,7 @@ options:
   look: {description: Only say what would be done and what runs, type: bool, default: false}
   service: {description: The service to roll back or to scale, type: str}
   instances: {description: How many instances the service gets on this host, type: int, default: 0}
+  generation: {description: "What a service that has no instance here starts as, if it is remembered", type: str}
   changes: {description: "What an apply answered as C(services), to be undone", type: list, elements: dict}
   blameless: {description: What is undone was not at fault and may be deployed again, type: bool, default: false}
   deploy: {description: "For the host's record: C(id), C(who) and C(what)", type: dict}
@@ -58,6 +59,7 @@ def main():
             "look": {"type": "bool", "default": False},
             "service": {"type": "str", "default": ""},
             "instances": {"type": "int", "default": 0},
+            "generation": {"type": "str", "default": ""},
             "changes": {"type": "list", "elements": "dict", "default": []},
             "blameless": {"type": "bool", "default": False},
             "deploy": {"type": "dict", "default": {}},
@@ -155,7 +157,8 @@ def put_back(module, host, state):
 def only(module, state, rows, numbers):
     """The state in which nothing but these numbers of instances differs from what runs."""
     try:
-        services = narrowed(state["services"], rows, Record(module.params["root"]).entry, numbers)
+        record, generation = Record(module.params["root"]), module.params["generation"]
+        services = narrowed(state["services"], rows, record.entry, numbers, generation)
     except Mixed as error:
         module.fail_json(msg=f"{error}: a deploy was interrupted here. Deploy again first: that finishes it")
     gap = {"allow_gap": True} if module.params["allow_gap"] else {}

@@ -56,11 +56,12 @@ def running(rows):
     return found
 
 
-def narrowed(services, rows, record, numbers):
+def narrowed(services, rows, record, numbers, generation=""):
     """The desired services that differ from what runs only in the numbers of instances in `numbers`.
 
     `services` is the inventory's list, `rows` what runs, `record(service, generation)` an entry as it was applied or
-    None, `numbers` {service: instances, or None to take it away}. Raises Mixed.
+    None, `numbers` {service: instances, or None to take it away}. A service that has no instance here starts as
+    `generation` when it is remembered, else as the inventory has it. Raises Mixed.
     """
     here, listed = running(rows), {service["name"]: service for service in services}
     made = []
@@ -69,7 +70,7 @@ def narrowed(services, rows, record, numbers):
         if len(generations) > 1:
             raise Mixed(f"{name} runs here in {len(generations)} generations ({', '.join(sorted(generations))})")
         number = numbers.get(name, sum(generations.values()))
-        entry = next((record(name, generation) for generation in generations), None) or listed.get(name)
+        entry = next((record(name, one) for one in generations or (generation,)), None) or listed.get(name)
         if entry is None or number is None or not (generations or number):
             continue
         made.append({**entry, "instances": number})

@@ -106,6 +106,13 @@ def test_a_scale_starts_a_service_that_is_not_there_from_the_inventory(services:
     assert narrowed(services, [row("demo", "g1")], {"demo": 0}) == [{"name": "demo", "version": "1", "instances": 0}]
 
 
+def test_a_scale_starts_what_the_others_run_where_the_host_remembers_it(services: ModuleType) -> None:
+    inventory = [{"name": "demo", "version": "2"}]
+    for generation, version in (("g1", "1"), ("g5", "2")):
+        made = services.narrowed(inventory, [], lambda *key: RECORDS.get(key), {"demo": 2}, generation)
+        assert made == [{"name": "demo", "version": version, "instances": 2}]
+
+
 def test_a_scale_of_an_interrupted_deploy_is_refused(services: ModuleType) -> None:
     with pytest.raises(services.Mixed, match="2 generations"):
         narrowed(services, [row("demo", "g1"), row("demo", "g2")], {"demo": 3})

@@ -140,18 +140,22 @@ def test_an_interrupted_rollback_leaves_the_host_that_is_there_already() -> None
 
 def test_a_scale_that_would_start_something_else_than_what_runs_is_refused() -> None:
     looks = {"a": look(run("x", 1), run("x", 2), "scale"), "b": look(None, run("y", 1, "1.1.0"), "scale")}
-    assert "runs as x, and by the inventory would start otherwise (b 1.1.0 y)" in roll.apart(looks, "demo", "scale")
-    assert roll.apart({**looks, "b": look(None, run("x"), "scale")}, "demo", "scale") == ""
+    assert "runs as x elsewhere, and by the inventory would start here otherwise as 1.1.0 y" in roll.strange(
+        looks, "demo", "b"
+    )
+    assert roll.strange(looks, "demo", "a") == ""
+    assert roll.strange({**looks, "b": look(None, run("x"), "scale")}, "demo", "b") == ""
+    missing = {**look(None, None, "scale"), "changed": True, "services": []}  # its package is not installed there
+    assert "otherwise: deploy first" in roll.strange({**looks, "b": missing}, "demo", "b")
     own = {**looks, "c": look(run("z"), run("z"), "scale")}  # each host has a configuration of its own
-    assert roll.apart(own, "demo", "scale") == ""
-    assert roll.apart(looks, "demo", "deploy") == ""
+    assert roll.strange(own, "demo", "b") == ""
 
 
 def test_a_rollback_to_different_generations_is_refused() -> None:
     looks = {"a": look(run("x"), run("w"), "rollback"), "b": look(run("x"), run("v"), "rollback")}
-    assert "a 1.0.0 w, b 1.0.0 v" in roll.apart(looks, "demo", "rollback")
-    assert roll.apart({**looks, "b": looks["a"]}, "demo", "rollback") == ""
-    assert roll.apart({**looks, "b": look(run("w"), run("v"), "rollback")}, "demo", "rollback") == ""
+    assert "a 1.0.0 w, b 1.0.0 v" in roll.apart(looks, "demo")
+    assert roll.apart({**looks, "b": looks["a"]}, "demo") == ""
+    assert roll.apart({**looks, "b": look(run("w"), run("v"), "rollback")}, "demo") == ""
 
 
 def test_a_generation_is_to_blame_only_where_its_host_says_so() -> None:
