@@ -1,6 +1,7 @@
 """Does something to a host and ends by SIGKILL before step number LAST: `killed.py ROOT LAST [rollback]`.
 
-The desired state comes on standard input; with `rollback` the service is rolled back instead.
+When it is not killed, because there are not so many, it ends with the number of steps as its last line. The desired
+state comes on standard input; with `rollback` the service is rolled back instead.
 """
 
 import os
@@ -37,14 +38,15 @@ class Steps:
     """Counts what touches the world."""
 
     def __init__(self, last: int) -> None:
-        self._left = last
+        self._last = last
+        self.done = 0
 
     def before(self, act: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **named: Any) -> Any:
             looks = act is run and Path(arguments[0][0]).name in ("svstat", "svok")
             if not looks:
-                self._left -= 1
-                if not self._left:
+                self.done += 1
+                if self.done == self._last:
                     os.kill(os.getpid(), signal.SIGKILL)
             return act(*arguments, **named)
 
@@ -59,3 +61,4 @@ if sys.argv[3:] == ["rollback"]:
     rollback("demo", layout, Asked(print, wait=20))
 else:
     converge(read(sys.stdin.read()), layout, check=False, wait=20, say=print)
+print(steps.done)

@@ -31,6 +31,7 @@ def play(host: Host, ionman: Path, tmp_path: Path) -> Any:
         environment = {
             **os.environ,
             "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
+            "ANSIBLE_MODULE_UTILS": str(PLAYBOOKS / "module_utils"),
             "ANSIBLE_LOCALHOST_WARNING": "False",
             "ANSIBLE_HOME": str(tmp_path),
             "ANSIBLE_NOCOLOR": "1",

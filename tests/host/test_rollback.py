@@ -56,7 +56,7 @@ def test_one_that_does_not_work_is_put_forward_again(host: Host) -> None:
 def test_a_roll_that_was_interrupted_is_taken_back(host: Host) -> None:
     host.apply(host.document(instances=2))
     old = host.pids()
-    assert killed(host, host.document("1.1.0", instances=2), 22)
+    assert not killed(host, host.document("1.1.0", instances=2), 22)
     assert "1.1.0" in host.versions()
     host.rollback()
     assert host.versions() == ["1.0.0", "1.0.0"]
