@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ionman.errors import InputError
+from ionman.hosts import how
+from ionman.hosts.how import How
 from ionman.hosts.section import Section, kind
 from ionman.settings import KEYS, OWN, Wrong
 
@@ -35,23 +37,8 @@ READY_TIMEOUT = 60.0  # seconds
 DRAIN_TIMEOUT = 30.0  # seconds; the default of ionman.settings
 OPEN_FILES = 4096
 MEMORY = 512  # MB of data segment
-SOAK_ERRORS = 0.01  # by which the new share of errors may exceed the old
-SOAK_LATENCY = 3.0  # times which the new mean latency may be the old
 SUPERVISORS = ("svc", "systemd")
 SINGLE = "single"
-
-
-@dataclass(frozen=True)
-class How:
-    """How a service is replaced on this host: docs/host.md has each key. Times in seconds."""
-
-    surge: int = 1
-    canary: int = 1
-    soak: float = 0.0
-    soak_errors: float = SOAK_ERRORS
-    soak_latency: float = SOAK_LATENCY
-    allow_gap: bool = False
-    retry: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,8 +167,8 @@ def service(entry: Any, place: str) -> Service:
         open_files=limits.whole("open_files", 64, 1048576, OPEN_FILES),
         memory=limits.whole("memory", 64, 1048576, MEMORY),
         supervisor=section.text("supervisor", re.compile("|".join(SUPERVISORS)), SUPERVISORS[0]),
-        verify=_verify(section),
-        how=_how(section),
+        verify=how.verify(section),
+        how=how.read(section),
         entry=entry,
     )
     limits.done()
@@ -189,33 +176,6 @@ def service(entry: Any, place: str) -> Service:
     if made.schedule == SINGLE and made.instances > 1:
         raise InputError(f"{section.at('instances')}: schedule = single lets one instance register, not more")
     return made
-
-
-def _how(section: Section) -> How:
-    surge = section.whole("surge", 1, MAX_INSTANCES, 1)
-    return How(
-        surge=surge,
-        canary=section.whole("canary", 1, MAX_INSTANCES, surge),
-        soak=section.number("soak", 0, 3600, 0),
-        soak_errors=section.number("soak_errors", 0, 1, SOAK_ERRORS),
-        soak_latency=section.number("soak_latency", 1, 1000, SOAK_LATENCY),
-        allow_gap=section.take("allow_gap", bool, False),
-        retry=section.take("retry", bool, False),
-    )
-
-
-def _verify(section: Section) -> tuple[Mapping[str, Any], ...]:
-    """The calls that every new instance must answer rightly before it gets callers: uri, argv, answer."""
-    checks = []
-    for index, item in enumerate(section.take("verify", list, [])):
-        one = Section(item, f"{section.at('verify')}[{index}]")
-        uri = one.text("uri", re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+"))
-        one.has("argv")
-        if not one.has("answer"):
-            raise InputError(f"{one.at('answer')}: is missing", remedy="say what the instance must answer")
-        one.done()
-        checks.append({"uri": uri, "argv": item.get("argv", {}), "answer": item["answer"]})
-    return tuple(checks)
 
 
 def _settings(section: Section) -> dict[str, str]:

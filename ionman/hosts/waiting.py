@@ -8,9 +8,9 @@ from ionman import control, soak
 from ionman.errors import Unavailable
 from ionman.files import write
 from ionman.hosts import facts, supervisor
+from ionman.hosts.how import How
 from ionman.hosts.layout import Layout
 from ionman.hosts.lock import Say
-from ionman.hosts.state import How
 from ionman.soak import Numbers
 
 FAILURES = 3  # quick ends in a row after which an instance will not become ready
