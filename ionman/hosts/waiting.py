@@ -1,5 +1,6 @@
 """Waits until instances are ready, and watches that they stay so."""
 
+import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ionman.soak import Numbers
 FAILURES = 3  # quick ends in a row after which an instance will not become ready
 TURN = 0.1  # s between two looks
 SLOW_TURN = 0.5  # s between two looks while soaking: a look costs processor time that callers want
+ERROR = re.compile(r"\S+ error \S+: (?P<said>.+)")  # a line of the runtime's log
+LONGEST = 300  # characters of it that are repeated
 CONNECTING = "connecting"  # the state of an instance that no router has let in yet
 
 
@@ -60,7 +63,9 @@ class Waiting:
                 hopeless = supervisor.failures(self.layout, name) >= FAILURES
                 if hopeless or time.monotonic() - start > limits[name]:
                     within = "" if hopeless else f" within {limits[name]:g} s"
-                    raise self._not_ready(name, f"did not become ready{within}: {note}", note)
+                    # One that no router lets in goes on trying: when it ends, that is its own doing.
+                    blamed = hopeless or not note.startswith(CONNECTING)
+                    raise self._not_ready(name, f"did not become ready{within}: {note}", blamed=blamed)
             time.sleep(TURN)
 
     def _prove(self, name: str) -> None:
@@ -71,12 +76,12 @@ class Waiting:
                 supervisor.normal_priority(self.layout, name)
             write(proof, "")
 
-    def _not_ready(self, name: str, what: str, note: str = "") -> NotReady:
+    def _not_ready(self, name: str, what: str, *, blamed: bool = True) -> NotReady:
+        log = supervisor.log_tail(self.layout, name)
+        errors = [match["said"] for line in log if (match := ERROR.fullmatch(line))]
+        said = f": {errors[-1][:LONGEST]}" if errors else ""
         return NotReady(
-            f"{name} {what}",
-            supervisor.log_tail(self.layout, name),
-            remedy=f"the whole log is in {self.layout.logs / name}",
-            blamed=not note.startswith(CONNECTING),
+            f"{name} {what}{said}", log, remedy=f"the whole log is in {self.layout.logs / name}", blamed=blamed
         )
 
     def soak(self, new: Sequence[str], old: Collection[str], how: How) -> None:
@@ -92,7 +97,11 @@ class Waiting:
                 if status.pid != pids[name]:
                     raise self._not_ready(name, "was ready, and ended while it soaked")
                 if note:
-                    raise self._not_ready(name, f"was ready, and did not stay so while it soaked: {note}", note)
+                    raise self._not_ready(
+                        name,
+                        f"was ready, and did not stay so while it soaked: {note}",
+                        blamed=not note.startswith(CONNECTING),
+                    )
         if not old:
             return
         fresh, known = (self._between(names, before) for names in (new, old))

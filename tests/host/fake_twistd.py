@@ -72,6 +72,7 @@ def main() -> None:
     print("starting", *sys.argv[1:], flush=True)
     if fake == "crash":
         print("myservicepassword is wrong: the router refused demo", flush=True)
+        print(f"2026-11-23T10:00:00.000000Z error {os.environ['IONMAN_INSTANCE']}: the router refused", flush=True)
         sys.exit(78)
     probe()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if fake == "stubborn" else lambda *_: sys.exit(0))

@@ -62,6 +62,7 @@ def leaves_the_old_alone(host: Host, fake: str) -> None:
     with pytest.raises(InputError, match=r"demo: generation [0-9a-f]{8} \(version 1\.1\.0\) failed on 20") as refused:
         host.apply(host.document(how={"soak": 4}, **bad), check=True)  # type: ignore[arg-type]
     assert "service_retry=true" in str(refused.value)
+    assert ("for the 3. time in a row: the router refused\n" in str(refused.value)) == (fake == "crash")
     assert host.history() == [("deploy", "", "1.0.0 x2", "done"), ("deploy", "1.0.0 x2", "1.1.0 x2", "failed")]
     texts = [path.read_text() for path in host.layout.records.rglob("*.json*")]
     assert "myservicepassword" not in "".join(text for text in texts if "failed" in text)
