@@ -13,7 +13,7 @@ from ionman.lab import place, possible
 @click.command()
 @click.option("--local", is_flag=True, help="The single-machine form, also where lab hosts are possible.")
 @click.option("--down", is_flag=True, help="Take down what the demo made.")
-def demo(local: bool, down: bool) -> None:
+def demo(local: bool, down: bool) -> int:
     """Take the example application from a release to an answered call, and show what was made.
 
     Run it again: it changes nothing, or finishes what was interrupted.
@@ -24,8 +24,10 @@ def demo(local: bool, down: bool) -> None:
     form: Fleet | Local = Local(home(), tell) if local or why_not else Fleet(_lab(), tell)
     if down:
         print("the demo is gone" if form.down() else "there is no demo: nothing to do")
-    else:
-        print(form.up().text())
+        return 0
+    report = form.up()
+    print(report.text())
+    return 1 if report.failed else 0
 
 
 def _lab() -> str:

@@ -4,7 +4,9 @@ import hashlib
 import json
 import ssl
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +19,62 @@ from ionman.files import write
 from ionman.lab import lifecycle, place
 from ionman.lab.hosts import Standing
 from ionman.plays.playbook import TREE, play
+from ionman.probe import Limits, Verdict
+from ionman.probes import Probing
+from ionman.probes.words import report as words
 
-APP, VERSION, REALM = "demo", "1.0.0", "ionman"
+APP, FIRST, VERSION, REALM = "demo", "1.0.0", "1.1.0", "ionman"
 URI, ARGV = "app.demo.method1", {"dummy": "none required"}
+RATE = 200.0  # numbered calls a second while the release is replaced
+AROUND = 5.0  # s of them before and after
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """The demo on lab `name`; with `while_pid` the lab goes down when that process ends."""
+    """The demo on lab `name`; with `while_pid` the lab goes down when that process ends.
+
+    `variables` are handed to Ansible beside those of inventory/lab.
+    """
 
     name: str
     tell: Tell
     while_pid: int = 0
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
     def up(self) -> Report:
-        """Bring the lab up, with the example's releases at its GitHub endpoint, deploy, and call."""
+        """Bring the lab up, with the example's releases at its GitHub endpoint; deploy, replace under load, and call.
+
+        The first release stands before the one of the inventory only where nothing runs yet.
+        """
         report = Report()
         report.changed = lifecycle.up(self.name, while_pid=self.while_pid, tell=self.tell)
-        lab = place.load(self.name)
-        changed = play("deploy", self.name, lab.directory / "log/deploy.log", self.tell)
-        report.changed |= changed > 0
-        self._tell_all(report, Standing(lab))
+        lab = Standing(place.load(self.name))
+        if not _versions(lab):
+            self._deploy(lab, demo_version=FIRST, service_soak=0)
+        if _versions(lab) - {VERSION}:
+            verdict = self._replace(lab)
+            report.changed = True
+        else:
+            verdict = None
+            report.changed |= self._deploy(lab) > 0
+        self._tell_all(report, lab, verdict)
         return report
+
+    def _deploy(self, lab: Standing, **variables: object) -> int:
+        """Play the deploy of inventory/lab with these variables; the number of changed tasks."""
+        extra = json.dumps({**self.variables, **variables})
+        return play("deploy", self.name, lab.directory / "log/deploy.log", self.tell, "--extra-vars", extra)
+
+    def _replace(self, lab: Standing) -> Verdict:
+        """Deploy what the inventory says while numbered calls go on, and count them."""
+        self.tell(f"deploy: replaces the release, while {RATE:g} numbered calls a second go on")
+        with Probing(lambda: self._caller(lab, "ops"), APP, RATE, lab.directory / "log/probe.jsonl") as probing:
+            time.sleep(AROUND)
+            with probing.around():
+                self._deploy(lab)
+            time.sleep(AROUND)
+        # Of latency only the numbers: how fast this machine is, is not the demo's to judge.
+        return probing.verdict(Limits(ratio=0))
 
     def down(self) -> bool:
         """Take the lab down; True when there was one."""
@@ -46,7 +82,7 @@ class Fleet:
 
     # --- what it tells ------------------------------------------------------------------------------------------
 
-    def _tell_all(self, report: Report, lab: Standing) -> None:
+    def _tell_all(self, report: Report, lab: Standing, verdict: Verdict | None) -> None:
         self.tell("looking at what was made")
         _release_and_deb(report)
         asked = {host: _ask(lab, host) for host in lab.names}
@@ -61,6 +97,9 @@ class Fleet:
         with self._caller(lab, "alice") as alice, self._caller(lab, "ops") as ops:
             answered, answer = answers.until_all(alice, ops, APP, URI, ARGV)
         report.add("call", [URI, json.dumps(answer), f"answered by {', '.join(sorted(answered))}"])
+        if verdict:
+            report.add("probe", [words(verdict).removeprefix("probe of ")])
+            report.failed = not verdict.clean
         alice_ini = ini(REALM, "alice", port, _secret(lab, "alice"), lab.directory / "ca/ca.pem")
         write(lab.directory / "call.ini", alice_ini, mode=0o600)
         report.hints = self._hints(lab, port)
@@ -78,6 +117,17 @@ class Fleet:
             f"                as alice, with the password in {lab.directory}/secrets/alice",
             f"  take it down  {command} lab down {self.name}",
         ]
+
+
+def _versions(lab: Standing) -> set[str]:
+    """The versions of the example that run on the hosts."""
+    found = set()
+    for host in lab.names:
+        with lab.connect(host) as connection:
+            answer = connection.run("ionman host status --json", hide=True, warn=True)
+        rows = json.loads(answer.stdout) if answer.ok else []  # no ionman there yet
+        found |= {row["version"] for row in rows if row["program"].startswith(f"{APP}.")}
+    return found
 
 
 def _secret(lab: Standing, user: str) -> str:

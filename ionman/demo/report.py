@@ -23,11 +23,15 @@ def ini(realm: str, user: str, port: int, password: str, ca: Path) -> str:
 
 @dataclass
 class Report:
-    """What was made: `lines` are (noun, what), in the order of the chain; `changed` says whether anything was done."""
+    """What was made: `lines` are (noun, what), in the order of the chain; `changed` says whether anything was done.
+
+    `failed`: a call was lost, doubled or wrong.
+    """
 
     lines: list[tuple[str, str]] = field(default_factory=list)
     hints: Sequence[str] = ()
     changed: bool = False
+    failed: bool = False
 
     def add(self, noun: str, parts: Iterable[str]) -> None:
         """Add the line of `noun`."""
@@ -37,4 +41,6 @@ class Report:
         """The whole report as it is printed."""
         made = [f"{noun:<8} {what}" for noun, what in self.lines]
         verdict = "Done." if self.changed else "Nothing changed: all of it was there already."
+        if self.failed:
+            verdict = "Not as it should be: see the probe."
         return "\n".join([*made, "", verdict, *self.hints])

@@ -61,4 +61,4 @@ def virgin_check(chain_lab: Standing) -> str:
 @pytest.fixture(scope="session")
 def first_report(chain_lab: Standing, virgin_check: str) -> Report:
     """What the demo says the first time; afterwards the chain stands on `chain_lab`."""
-    return Fleet(CHAIN, tell, os.getpid()).up()
+    return Fleet(CHAIN, tell, os.getpid(), deploy.SHORT).up()

@@ -10,6 +10,7 @@ from ionman.lab.hosts import Standing
 from ionman.plays.playbook import TREE, play
 
 BIN = Path(sys.executable).parent
+SHORT: dict[str, object] = {"service_soak": 0.5, "service_settle": 0}  # enough where nothing is to be found out
 
 
 def tell(line: str) -> None:

@@ -1,5 +1,6 @@
 """The whole chain on a lab of its own, by the demo and by ansible-playbook, and what goes wrong in it."""
 
+import json
 import os
 
 import pytest
@@ -8,13 +9,13 @@ from ionman.demo.fleet import Fleet
 from ionman.demo.report import Report
 from ionman.errors import IonmanError
 from ionman.lab.hosts import Standing
-from tests.fleet.deploy import call, check, deploy, on, running, tell
+from tests.fleet.deploy import SHORT, call, check, deploy, on, running, tell
 
 pytestmark = pytest.mark.usefixtures("first_report")
 
 
 def demo(lab: Standing) -> Report:
-    return Fleet(lab.lab.name, tell, os.getpid()).up()
+    return Fleet(lab.lab.name, tell, os.getpid(), SHORT).up()
 
 
 def made(report: Report, noun: str) -> str:
@@ -28,20 +29,30 @@ def test_a_check_before_the_first_deploy_succeeds(virgin_check: str) -> None:
 
 
 def test_the_demo_says_what_it_made_for_each_noun(first_report: Report) -> None:
-    assert [noun for noun, _ in first_report.lines] == ["release", "deb", "repo", "host", "router", "service", "call"]
+    nouns = ["release", "deb", "repo", "host", "router", "service", "call", "probe"]
+    assert [noun for noun, _ in first_report.lines] == nouns
     assert first_report.changed
-    assert "ionman/demo v1.0.0" in made(first_report, "release")
-    assert "demo-1.0.0" in made(first_report, "deb")
+    assert "ionman/demo v1.1.0" in made(first_report, "release")
+    assert "demo-1.1.0" in made(first_report, "deb")
     for host in ("host1", "host2", "host3"):
         assert host in made(first_report, "host")
         assert host in made(first_report, "service")
         assert f"demo.{host}." in made(first_report, "call")
 
 
+def test_the_demo_replaces_a_release_and_loses_no_call(first_report: Report) -> None:
+    said = made(first_report, "probe")
+    assert ": 0 lost, 0 doubled, 0 wrong" in said
+    assert "answered  1.0.0" in said
+    assert "answered  1.1.0" in said
+    assert not first_report.failed
+
+
 def test_a_second_demo_changes_nothing(chain_lab: Standing, first_report: Report) -> None:
     again = demo(chain_lab)
     assert not again.changed
     assert again.lines[:6] == first_report.lines[:6]
+    assert [noun for noun, _ in again.lines] == ["release", "deb", "repo", "host", "router", "service", "call"]
 
 
 def test_a_check_afterwards_finds_nothing_to_change(chain_lab: Standing) -> None:
@@ -57,7 +68,8 @@ def test_the_status_playbook_shows_what_runs(chain_lab: Standing) -> None:
 
 
 def test_a_call_is_answered(chain_lab: Standing) -> None:
-    assert call(chain_lab, "app.demo.method1") == (0, '{"status": "OK", "result": "User alice called method1"}\n')
+    status, answer = call(chain_lab, "app.demo.method1")
+    assert (status, json.loads(answer)["version"]) == (0, "1.1.0")
 
 
 def test_a_release_that_does_not_exist_stops_before_any_host(chain_lab: Standing) -> None:
@@ -125,14 +137,16 @@ def test_more_and_fewer_instances(chain_lab: Standing) -> None:
         deploy(chain_lab, "scale", service="nosuch", instances=1)
 
 
-def test_the_next_version_stands_beside_the_first_and_back(chain_lab: Standing) -> None:
-    assert deploy(chain_lab, "deploy", demo_version="1.1.0") > 0
+def test_the_version_before_is_still_there_and_the_hosts_go_back_to_it_by_themselves(chain_lab: Standing) -> None:
     for host in chain_lab.names:
         assert on(chain_lab, host, "ls /opt/demo").split() == ["1.0.0", "1.1.0"]
     assert call(chain_lab, "app.demo.method2")[0] == 0
-    assert deploy(chain_lab, "deploy", demo_version="1.1.0") == 0
     on(chain_lab, "host1", "systemctl stop ionman-repo.service")
-    deploy(chain_lab, "rollback", demo_version="1.1.0", service="demo")
+    deploy(chain_lab, "rollback", service="demo")
     on(chain_lab, "host1", "systemctl start ionman-repo.service")
     assert call(chain_lab, "app.demo.method1")[1] == '{"status": "OK", "result": "User alice called method1"}\n'
     assert call(chain_lab, "app.demo.method2")[0] == 70
+    with pytest.raises(IonmanError, match="rolled back"):
+        deploy(chain_lab, "deploy", **SHORT)
+    assert deploy(chain_lab, "deploy", service_retry=True, **SHORT) > 0
+    assert deploy(chain_lab, "deploy", **SHORT) == 0
