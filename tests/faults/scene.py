@@ -35,7 +35,8 @@ class Scene:
     def __init__(self, lab: Standing) -> None:
         self.lab = lab
         self.supervisor = "svc"
-        self.variables: dict[str, Any] = {"deb_output": str(lab.directory / "dist"), "service_soak": 5}
+        dist = str(lab.directory / "dist")
+        self.variables: dict[str, Any] = {"deb_output": dist, "service_soak": 5, "demo_version": GOOD}
 
     def play(self, playbook: str, **variables: Any) -> None:
         """Run a playbook; raises `IonmanError` with what it said when it fails."""
