@@ -27,7 +27,7 @@ def services(title: str, **more: object) -> list[dict[str, object]]:
     """The inventory's one service with another title, which makes another generation."""
     config = {"realm": "ionman", "user": "demo", "title": title, "schedule": "roundrobin"}
     secrets = {"password": "{{ lab_password_demo }}"}
-    demo = {"name": "demo", "app": "demo", "version": "1.0.0", "file": "demo.py", "instances": 1}
+    demo = {"name": "demo", "app": "demo", "version": "1.1.0", "file": "demo.py", "instances": 1}
     return [{**demo, "config": config, "secrets": secrets, "calls": ["app."], **more}]
 
 
@@ -128,7 +128,7 @@ def wait_for(ask: Callable[[], Any], fine: Callable[[Any], bool], seconds: float
 def test_a_scale_spreads_a_total_and_changes_nothing_else(rolled: Standing) -> None:
     """The inventory moved on to another version and another title meanwhile: what runs is scaled all the same."""
     before = instances(rolled)
-    moved = services("Moved on", version="1.1.0")
+    moved = services("Moved on", version="1.0.0")
     deploy(rolled, "scale", service="demo", total=5, service_list=moved, **SHORT)
     after = instances(rolled)
     assert [len(after[host]) for host in rolled.names] == [2, 2, 1]
@@ -154,7 +154,7 @@ def test_what_is_not_said_or_not_so_is_refused(rolled: Standing) -> None:
         with pytest.raises(IonmanError, match="and either"):
             deploy(rolled, "scale", service="demo", **wrong)
     with pytest.raises(IonmanError, match="no version"):
-        deploy(rolled, "rollback", service="demo", version="1.0.0")
+        deploy(rolled, "rollback", service="demo", version="1.1.0")
     with pytest.raises(IonmanError, match="one of demo"):
         deploy(rolled, "rollback", service="nosuch")
 
