@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test faults lint lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -55,6 +55,9 @@ demo: setup ## the whole chain on three lab hosts, or on loopback where lab host
 test: setup ## everything: lint, unit, real Crossbar, real svc, real apt, lab hosts, a real browser
 	@$(MAKE) lint
 	@.venv/bin/pytest
+
+faults: setup ## replace, scale and break the service on three hosts under load, by svc and by systemd (about an hour)
+	@.venv/bin/pytest -x -s tests/faults
 
 clean: ## remove what was built in this checkout (labs stay: ionman lab down)
 	@rm -rf build .venv ionman/web/node_modules ionman/web/static/ionman.js
