@@ -20,7 +20,7 @@ def lines(steps: Mapping[str, Steps], lost: Mapping[str, str], *, check: bool = 
     fleet = list(next((one["look"]["fleet"] for one in steps.values() if "look" in one), lost))
     if not fleet:
         return []
-    verb = next((one["look"]["verb"] for one in steps.values() if "look" in one), "deploy")
+    verb = next((one["look"]["verb"] for one in steps.values() if "look" in one), "this run")
     told = {host: (_runs(steps.get(host, {})), _happened(host, steps, lost, check=check)) for host in fleet}
     widths = [max(map(len, column)) for column in (told, [runs for runs, _ in told.values()])]
     rows = [f"{host:<{widths[0]}}  {runs:<{widths[1]}}  {what}".rstrip() for host, (runs, what) in told.items()]

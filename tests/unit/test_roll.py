@@ -213,7 +213,7 @@ def test_the_verdict_says_that_a_host_was_lost_before() -> None:
     assert lines[0] == "deploy FAILED on b; no service was changed"
     assert lines[2] == "b  unknown  cannot be reached: timed out"
     assert told({}, controller="no such release") == [
-        "deploy FAILED on controller; no service was changed",
+        "this run FAILED on controller; no service was changed",
         "controller  unknown  no such release",
     ]
 
