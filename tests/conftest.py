@@ -9,7 +9,7 @@ import pytest
 from tests.crossbar import Crossbar
 
 # The cheap ones first, so that a mistake shows early; a folder that is not named comes after these.
-ORDER = ("unit", "roles", "call", "runtime", "router", "browser", "host", "deb", "fleet")
+ORDER = ("unit", "roles", "call", "runtime", "router", "lock", "probe", "browser", "host", "deb", "fleet")
 HERE = Path(__file__).parent
 collect_ignore = ["faults"]  # heavy: `make faults`
 

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "hello/hello.py": BY_HAND,
     'ionman call --config ~/.local/state/ionman/local/call.ini app.hello.greet \'{"name": "World"}\'': BY_HAND,
     "ionman demo --local --down": BY_HAND,
+    "ionman rollback demo -i inventory/lab": "test_deploy.py goes back, and what was left is not deployed again",
     "ionman lab down": "the lab is taken down by its fixture",
 }
 
