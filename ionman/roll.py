@@ -92,10 +92,9 @@ def arrange(looks: Mapping[str, Steps], canary: object = "1", batch: object = "1
         return Rolling((tuple(changing),), soaked=frozenset(changing))
     verb = looks[changing[0]].get("verb")
     if verb != "rollback" and not any(_renewed(looks[host]) for host in changing) and _told(looks):
-        return Rolling(_by_kind(changing, looks))
+        return Rolling(_by_kind(changing, looks, rest))
     canaries = _canaries(changing, looks, str(canary)) if "%" in str(canary) else {}
     first = max(1, len(canaries)) if "%" in str(canary) else first
-    rest = len(changing) if verb == "rollback" else rest
     batches = [changing[:first], *(changing[at : at + rest] for at in range(first, len(changing), rest))]
     return Rolling(tuple(map(tuple, batches)), canaries, frozenset(changing[:first]))
 
@@ -124,10 +123,11 @@ def _renewed(look: Steps) -> bool:
     ) or (look.get("verb") != "scale" and any(change["to"] and not change["from"] for change in look["services"]))
 
 
-def _by_kind(changing: Sequence[str], looks: Mapping[str, Steps]) -> tuple[tuple[str, ...], ...]:
-    """Two batches: who grows, who shrinks."""
+def _by_kind(changing: Sequence[str], looks: Mapping[str, Steps], size: int) -> tuple[tuple[str, ...], ...]:
+    """Batches of `size`: first of those that grow, then of those that shrink, never of both."""
     grow = tuple(host for host in changing if _kind(looks[host]) != 2)
-    return tuple(batch for batch in (grow, tuple(host for host in changing if host not in grow)) if batch)
+    shrink = tuple(host for host in changing if host not in grow)
+    return tuple(kind[at : at + size] for kind in (grow, shrink) for at in range(0, len(kind), size))
 
 
 def _canaries(changing: Sequence[str], looks: Mapping[str, Steps], canary: str) -> dict[str, dict[str, int]]:

@@ -104,12 +104,14 @@ def test_a_new_host_comes_after_one_that_has_an_old_generation_to_compare_with()
 def test_more_come_before_fewer_so_that_there_are_never_too_few() -> None:
     wanted = {"a": (3, 2), "b": (1, 2), "c": (2, 2), "d": (0, 1)}
     looks = {host: look(run("old", n) if n else None, run("old", m), "scale") for host, (n, m) in wanted.items()}
-    assert roll.arrange(looks).batches == (("b", "d"), ("a",))
+    assert roll.arrange(looks).batches == (("b",), ("d",), ("a",))
+    assert roll.arrange(looks, "1", "100%").batches == (("b", "d"), ("a",))
 
 
-def test_a_rollback_has_a_canary_and_then_all_others_at_once() -> None:
+def test_a_rollback_has_its_turns_like_a_deploy() -> None:
     looks = {host: look(run("new"), run("old"), "rollback") for host in FLEET}
-    assert roll.arrange(looks).batches == (("a",), ("b", "c", "d"))
+    assert roll.arrange(looks).batches == (("a",), ("b",), ("c",), ("d",))
+    assert roll.arrange(looks, "1", "100%").batches == (("a",), ("b", "c", "d"))
 
 
 def test_what_a_host_does_not_tell_is_rolled_one_by_one() -> None:
