@@ -22,7 +22,7 @@ from ionman.process import run
 
 FAILURES = 3  # quick ends in a row after which it will not come up
 SALT = 32  # bytes
-OURS = ("version", "ready_timeout")  # keys of the section that are not the router's description
+OURS = ("version", "ready_timeout", "supervisor")  # keys of the section that are not the router's description
 
 
 def wanted(layout: Layout, router: Router, *, check: bool) -> Node:
@@ -33,6 +33,7 @@ def wanted(layout: Layout, router: Router, *, check: bool) -> Node:
             f"router.version: Crossbar {router.version} is not installed on this host",
             remedy=f"install the package crossbar-{router.version} first (playbooks/host.yml)",
         )
+    supervisor.check(layout, router.supervisor)
     health.pair(Path(router.certificate), Path(router.key))
     description = {key: value for key, value in router.description.items() if key not in OURS}
     description.update(address=router.address, port=router.port)
@@ -72,6 +73,7 @@ def found(layout: Layout, router: Router) -> FoundNode:
         note=_unready(layout, router),
         pid=status.pid,
         stopped=status.supervised and not status.up,
+        supervisor=supervisor.holder(layout, ROUTER),
     )
 
 
@@ -95,7 +97,8 @@ def check(layout: Layout, node: Node, is_there: FoundNode) -> None:
     """Refuse a configuration that Crossbar itself refuses, and a port that somebody else has."""
     about = supervisor.about(layout, ROUTER)
     router = node.router
-    ours = is_there.pid and (about.get("address"), about.get("port")) == (router.address, router.port)
+    moving = is_there.supervisor not in ("", supervisor.kind(layout, ROUTER))  # a change of it was killed on the way
+    ours = (is_there.pid or moving) and (about.get("address"), about.get("port")) == (router.address, router.port)
     if not ours and not port.free(router.address, router.port):
         raise InputError(
             f"router.port: {router.port} is in use by {port.holder(router.port)}",
@@ -149,11 +152,15 @@ class DoingRouter:
     def _run(self, texts: dict[str, str], old: int) -> None:
         """Have the program's files and a process that began with them; `old` is the process that has to go."""
         supervisor.install(self.layout, self.node.program)
+        had = supervisor.kind(self.layout, ROUTER)
         supervisor.update(self.layout.program(ROUTER), texts)
-        supervisor.enable(self.layout, ROUTER)
+        moves = supervisor.kind(self.layout, ROUTER) != had
+        if moves:
+            self.say(f"restarting the router, now under {supervisor.kind(self.layout, ROUTER)}")
+        supervisor.enable(self.layout, ROUTER)  # where it moves, this ends the old process
         supervisor.await_supervised(self.layout, [ROUTER])
         supervisor.up(self.layout, [ROUTER])
-        if old:
+        if old and not moves:
             self.say("restarting the router")
             supervisor.restart(self.layout, ROUTER, old, crossbar.STOP_TIMEOUT)
 

@@ -42,7 +42,8 @@ class FoundNode:
     linked: bool = False
     note: str = "not there"  # why it is not ready; empty when it is
     pid: int = 0
-    stopped: bool = False  # supervise is there and Crossbar is not, as after `svc -d`
+    stopped: bool = False  # its supervisor is there and Crossbar is not, as after `svc -d`
+    supervisor: str = ""  # what has it, the old one while it changes; empty when nothing has
 
 
 def program(layout: Layout, router: Router) -> Program:
@@ -68,6 +69,7 @@ def program(layout: Layout, router: Router) -> Program:
         open_files=OPEN_FILES,
         memory=MEMORY,
         drain_timeout=STOP_TIMEOUT,
+        supervisor=router.supervisor,
         about={
             "app": "crossbar",
             "version": router.version,
@@ -154,4 +156,6 @@ def _why(changed: list[str], wanted: Node, found: FoundNode) -> str:
         return "it was never seen to answer"
     if "version" in changed:
         return f"version {found.parts.get('version')} -> {wanted.parts['version']}"
+    if found.supervisor not in ("", wanted.program.supervisor):
+        return f"supervisor {found.supervisor} -> {wanted.program.supervisor}"
     return f"{', '.join(changed)} changed"

@@ -7,7 +7,7 @@ Shape (JSON; sections that are absent are left alone, a section that is there is
                    "canary", "soak": s, "soak_errors", "soak_latency", "allow_gap", "retry"}],
      "deploy":   {"id", "who", "what"}, "allow_gap",
      "router":   {"version", "address", "port", "certificate", "key", "chain": [], "realms": [], "services": [],
-                  "ready_timeout": s}}
+                  "ready_timeout": s, "supervisor"}}
 
 `secrets` are settings like those of `config` that no output shows; `secrets.key` is the Ed25519 private key itself
 (hex) and gets a file of its own. Everything wrong raises `InputError` and names its place: ``services[0].config.port``.
@@ -94,6 +94,7 @@ class Router:
     chain: tuple[str, ...]
     description: Mapping[str, Any]
     ready_timeout: float = READY_TIMEOUT
+    supervisor: str = SUPERVISORS[0]
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def service(entry: Any, place: str) -> Service:
         drain_timeout=float(settings.get("drain_timeout", DRAIN_TIMEOUT)),
         open_files=limits.whole("open_files", 64, 1048576, OPEN_FILES),
         memory=limits.whole("memory", 64, 1048576, MEMORY),
-        supervisor=section.text("supervisor", re.compile("|".join(SUPERVISORS)), SUPERVISORS[0]),
+        supervisor=_supervisor(section),
         verify=how.verify(section),
         how=how.read(section),
         entry=entry,
@@ -176,6 +177,10 @@ def service(entry: Any, place: str) -> Service:
     if made.schedule == SINGLE and made.instances > 1:
         raise InputError(f"{section.at('instances')}: schedule = single lets one instance register, not more")
     return made
+
+
+def _supervisor(section: Section) -> str:
+    return section.text("supervisor", re.compile("|".join(SUPERVISORS)), SUPERVISORS[0])
 
 
 def _settings(section: Section) -> dict[str, str]:
@@ -247,4 +252,5 @@ def _router(value: dict[str, Any]) -> Router:
         chain=tuple(chain),
         description=value,
         ready_timeout=section.number("ready_timeout", 1, 3600, READY_TIMEOUT),
+        supervisor=_supervisor(section),
     )

@@ -45,6 +45,13 @@ def kind(layout: Layout, program: str) -> str:
     return next((name for name, one in _ALL.items() if (layout.program(program) / one.MARK).exists()), DEFAULT)
 
 
+def holder(layout: Layout, program: str) -> str:
+    """Which supervisor has it, whatever the folder says: the other one while a change is half done; empty for none."""
+    own = kind(layout, program)
+    others = [name for name in NAMES if name != own]
+    return next((name for name in (*others, own) if _ALL[name].has(layout, program)), "")
+
+
 def _of(layout: Layout, program: str) -> Supervisor:
     return _ALL[kind(layout, program)]
 
@@ -152,6 +159,7 @@ def enable(layout: Layout, program: str) -> None:
             other.stop(layout, patience)
             _await_end(layout, [(other, patience)])
             other.release(layout, [program], RELEASE)
+            (layout.program(program) / "pace").unlink(missing_ok=True)  # it did not end by itself
     own.enable(layout, program)
 
 
