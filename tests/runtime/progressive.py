@@ -1,11 +1,12 @@
 """A caller that asks for progressive results, message by message, so that a test sees each as it comes."""
 
+import asyncio
 import ssl
 import threading
 from typing import Any
 
 import cbor2
-from websockets.sync.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from ionman.calls.login import Account, login
 from tests.crossbar import Crossbar
@@ -26,21 +27,24 @@ class ProgressiveCall(threading.Thread):
         self.start()
 
     def run(self) -> None:
+        asyncio.run(self._call())
+
+    async def _call(self) -> None:
         context = ssl.create_default_context(cafile=str(self._router.ca))
         address = f"wss://{self._router.address}/ws"
-        with connect(address, ssl=context, subprotocols=["wamp.2.cbor"]) as websocket:  # type: ignore[list-item]
+        async with connect(address, ssl=context, subprotocols=["wamp.2.cbor"]) as websocket:  # type: ignore[list-item]
             account = Account(self._router.realm, "alice", self._router.users["alice"])
             proof = login(account)
             roles = {"caller": {"features": {"progressive_call_results": True}}}
             hello = {"roles": roles, "authid": "alice", "authmethods": [proof.method], "authextra": proof.extra()}
-            websocket.send(cbor2.dumps([HELLO, account.realm, hello]))
-            challenge = cbor2.loads(_bytes(websocket.recv(PATIENCE)))
-            websocket.send(cbor2.dumps([AUTHENTICATE, proof.answer(challenge[2]), {}]))
-            assert cbor2.loads(_bytes(websocket.recv(PATIENCE)))[0] == WELCOME
-            websocket.send(cbor2.dumps([CALL, 1, {"receive_progress": True}, self._uri, [self._argv]]))
-            while not self._taken(cbor2.loads(_bytes(websocket.recv(PATIENCE)))):
+            await websocket.send(cbor2.dumps([HELLO, account.realm, hello]))
+            challenge = await _received(websocket)
+            await websocket.send(cbor2.dumps([AUTHENTICATE, proof.answer(challenge[2]), {}]))
+            assert (await _received(websocket))[0] == WELCOME
+            await websocket.send(cbor2.dumps([CALL, 1, {"receive_progress": True}, self._uri, [self._argv]]))
+            while not self._taken(await _received(websocket)):
                 pass
-            websocket.send(cbor2.dumps([GOODBYE, {}, "wamp.close.close_realm"]))
+            await websocket.send(cbor2.dumps([GOODBYE, {}, "wamp.close.close_realm"]))
 
     def _taken(self, message: list[Any]) -> bool:
         """Take one message; whether it was the last."""
@@ -55,6 +59,8 @@ class ProgressiveCall(threading.Thread):
         return True
 
 
-def _bytes(data: str | bytes) -> bytes:
-    assert isinstance(data, bytes)
-    return data
+async def _received(websocket: ClientConnection) -> list[Any]:
+    """The next message, within `PATIENCE` s."""
+    data = await asyncio.wait_for(websocket.recv(decode=False), PATIENCE)
+    message: list[Any] = cbor2.loads(data)
+    return message
