@@ -1,6 +1,6 @@
-"""Runs on a lab host: `door.py '[["status", ["name"]], ...]'` calls functions of the door in turn.
+"""Runs on a lab host: for each line of its input, `[["status", ["name"]], ...]`, calls functions of the door in turn.
 
-Prints a JSON list of what they returned.
+Writes a line with a JSON list of what they returned, or with what was raised.
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ def call(function: str, *arguments: Any) -> Any:
         return supervisor.install(LAYOUT, program(arguments[0]))
     if function == "at_each_step":
         return at_each_step(*arguments)
+    if function == "sh":
+        return run(["sh", "-c", f"exec 2>/dev/null; {arguments[0]}"], check=False, timeout=120).stdout.strip()
     answer = getattr(supervisor, function)(LAYOUT, *arguments)
     if function == "status":
         return {name: dataclasses.asdict(one) for name, one in answer.items()}
@@ -89,5 +92,14 @@ def at_each_step(first: Calls, killed: Calls, then: Calls, look: str) -> list[li
     return found
 
 
+def answer(line: str) -> Any:
+    """What the calls of a line return; the text of a traceback when one of them raises."""
+    try:
+        return [call(*words) for words in json.loads(line)]
+    except Exception:  # noqa: BLE001 - whoever asks is told of it
+        return traceback.format_exc()
+
+
 if __name__ == "__main__":
-    print(json.dumps([call(*words) for words in json.loads(sys.argv[1])]))
+    for request in sys.stdin:
+        print(json.dumps(answer(request)), flush=True)

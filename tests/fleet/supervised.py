@@ -2,7 +2,8 @@
 
 import io
 import json
-import shlex
+import select
+import subprocess
 import tarfile
 import time
 from collections.abc import Callable
@@ -17,13 +18,13 @@ import ionman
 from ionman import process
 from ionman.lab.hosts import Standing
 
-HOST = "host1"
 NAME = "try.ab12cd34.1"
 STATE = "/var/lib/ionman/state/try"
 LOG = f"/var/log/ionman/{NAME}"
 PLACE = "/opt/door"
 HERE = Path(__file__).parent
 PATIENCE = 30.0  # s
+LONGEST = 240.0  # s that one request may take
 # Everything that a supervisor may leave behind.
 LEFT = f"sh {PLACE}/left.sh"
 _LEFT = f"""
@@ -34,23 +35,68 @@ pgrep -fa '^(/usr/bin/python3 (-IS )?[^ ]*/(standin|relay).py|supervise {NAME})'
 """
 
 
-def prepare(lab: Standing) -> None:
-    """Have the door, the stand-in and the accounts on the host."""
+class Host:
+    """A lab host with the door, which stays open: to ask it costs no start of a process."""
+
+    def __init__(self, lab: Standing, name: str) -> None:
+        self.lab, self.name = lab, name
+        self._door: subprocess.Popen[bytes] | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Have the door, the stand-in and the accounts on the host."""
+        unpack = f"mkdir -p {PLACE} && tar -x -C {PLACE} && chown -R root: {PLACE}"
+        users = "useradd -r ionman-log && useradd -r ionman-try && install -d -o ionman-try " + STATE
+        declared = "echo d /run/ionman >/etc/tmpfiles.d/ionman.conf && systemd-tmpfiles --create"
+        folders = f"mkdir -p /var/lib/ionman/supervise && {declared}"
+        command = self.lab.ssh_command(self.name, f"{unpack} && {users} && {folders}")
+        process.run(command, stdin=_archive(), timeout=60)
+
+    def calls(self, *calls: list[Any]) -> list[Any]:
+        """What functions of the door return, and `["sh", COMMAND]` writes."""
+        door = self._opened()
+        assert door.stdin is not None
+        assert door.stdout is not None
+        door.stdin.write(json.dumps(calls).encode() + b"\n")
+        door.stdin.flush()
+        ready, _, _ = select.select([door.stdout], [], [], LONGEST)
+        assert ready, f"{self.name} has not answered within {LONGEST:g} s: {calls}"
+        answers = json.loads(door.stdout.readline())
+        assert isinstance(answers, list), answers
+        return answers
+
+    def _opened(self) -> subprocess.Popen[bytes]:
+        if self._door is None:
+            command = self.lab.ssh_command(self.name, f"/usr/bin/python3 {PLACE}/door.py")
+            self._door = process.start(command, stdin=process.PIPE, stdout=process.PIPE, stderr=None)
+        return self._door
+
+    def close(self) -> None:
+        if self._door is not None:
+            self._door.kill()
+            self._door.communicate()
+            self._door = None
+
+    def reboot(self) -> None:
+        self.close()
+        self.lab.reboot(self.name)
+
+
+def _archive() -> bytes:
+    """What the host needs, as a tar file."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         for package in (ionman, jinja2, markupsafe):
             place = Path(str(package.__file__)).parent
-            tar.add(place, place.name, filter=lambda one: None if "__pycache__" in one.name else one)
+            tar.add(
+                place, place.name, filter=lambda one: None if one.name.endswith(("__pycache__", ".mypy_cache")) else one
+            )
         for name in ("door.py", "standin.py"):
             tar.add(HERE / name, name)
         script = tarfile.TarInfo("left.sh")
         script.size = len(_LEFT)
         tar.addfile(script, io.BytesIO(_LEFT.encode()))
-    unpack = f"mkdir -p {PLACE} && tar -x -C {PLACE} && chown -R root: {PLACE}"
-    users = "useradd -r ionman-log && useradd -r ionman-try && install -d -o ionman-try " + STATE
-    declared = "echo d /run/ionman >/etc/tmpfiles.d/ionman.conf && systemd-tmpfiles --create"
-    folders = f"mkdir -p /var/lib/ionman/supervise && {declared}"
-    process.run(lab.ssh_command(HOST, f"{unpack} && {users} && {folders}"), stdin=data.getvalue(), timeout=60)
+    return data.getvalue()
 
 
 def until(what: str, true: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -66,30 +112,20 @@ def until(what: str, true: Callable[[], Any], patience: float = PATIENCE) -> Any
 class Supervised:
     """One program on the host under `kind`, not installed yet."""
 
-    lab: Standing
+    host: Host
     kind: str
     before: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        self.connection = self.lab.connect(HOST)
         self.before = self.left()
 
     def said(self, command: str) -> str:
         """What a command on the host writes."""
-        return str(self.connection.run(command, hide=True, warn=True, timeout=120).stdout).strip()
-
-    def reboot(self) -> None:
-        self.connection.close()
-        self.lab.reboot(HOST)
-        self.connection = self.lab.connect(HOST)
+        return str(self.call("sh", command))
 
     def calls(self, *calls: list[Any]) -> list[Any]:
         """What functions of the door return."""
-        words = f"/usr/bin/python3 {PLACE}/door.py {shlex.quote(json.dumps(calls))}"
-        done = self.connection.run(words, hide=True, warn=True, timeout=240)
-        assert done.exited == 0, done.stderr
-        answers: list[Any] = json.loads(done.stdout)
-        return answers
+        return self.host.calls(*calls)
 
     def call(self, function: str, *arguments: Any) -> Any:
         (answer,) = self.calls([function, *arguments])
@@ -146,4 +182,3 @@ class Supervised:
         self.said(f"rm -rf /run/ionman/{NAME} {LOG}")
         left = self.left()
         assert left == self.before
-        self.connection.close()

@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,30 +13,52 @@ from ionman.hosts.supervisors.systemd import OURS
 from ionman.lab import lifecycle
 from ionman.lab.hosts import Standing
 from tests.fleet.conftest import tell
-from tests.fleet.supervised import LEFT, LOG, NAME, STATE, Supervised, prepare, until
+from tests.fleet.supervised import LEFT, LOG, NAME, STATE, Host, Supervised, until
 
 LAB = "test-supervise"
+HOSTS = {"svc": "host1", "systemd": "host2"}
 UNITS = "/etc/systemd/system"
 OTHER = {"svc": "systemd", "systemd": "svc"}
+Scenario = Callable[[Supervised], None]
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Standing]:
-    """One host, gone with this run even when that is killed."""
+def hosts() -> Iterator[dict[str, Host]]:
+    """One host for each supervisor, gone with this run even when that is killed."""
     lifecycle.down(LAB, tell)
-    lifecycle.up(LAB, 1, os.getpid(), tell)
-    standing = Standing(LAB)
-    prepare(standing)
-    yield standing
+    lifecycle.up(LAB, len(HOSTS), os.getpid(), tell)
+    lab = Standing(LAB)
+    some = {kind: Host(lab, name) for kind, name in HOSTS.items()}
+    yield some
+    for one in some.values():
+        one.close()
     lifecycle.down(LAB, tell)
 
 
-@pytest.fixture(params=["svc", "systemd"])
-def one(host: Standing, request: pytest.FixtureRequest) -> Iterator[Supervised]:
-    """A program that is not installed yet, and of which nothing may be left."""
-    supervised = Supervised(host, request.param)
-    yield supervised
-    supervised.end()
+def under(*kinds: str) -> Callable[[Scenario], Callable[[dict[str, Host]], None]]:
+    """Let a scenario be played under each of these supervisors at the same time, for it is mostly waiting."""
+
+    def made(scenario: Scenario) -> Callable[[dict[str, Host]], None]:
+        def play(host: Host, kind: str) -> None:
+            one = Supervised(host, kind)
+            try:
+                scenario(one)
+            except BaseException as error:
+                error.add_note(f"under {kind}")
+                raise
+            finally:
+                one.end()
+
+        def test(hosts: dict[str, Host]) -> None:
+            with ThreadPoolExecutor(len(kinds)) as pool:
+                played = [pool.submit(play, hosts[kind], kind) for kind in kinds]
+            for one in played:
+                one.result()
+
+        test.__doc__ = scenario.__doc__
+        return test
+
+    return made
 
 
 def probe(one: Supervised) -> dict[str, Any]:
@@ -44,6 +67,7 @@ def probe(one: Supervised) -> dict[str, Any]:
     return seen
 
 
+@under("svc", "systemd")
 def test_it_runs_with_its_rights_only(one: Supervised) -> None:
     pid = one.start()
     status, enabled, installed, about, failures = one.calls(
@@ -71,6 +95,7 @@ def test_it_runs_with_its_rights_only(one: Supervised) -> None:
     assert one.said(f"stat -c '%U %a' {LOG} {LOG}/current").split() == ["ionman-log", "750", "ionman-log", "644"]
 
 
+@under("svc", "systemd")
 def test_what_was_killed_comes_back(one: Supervised) -> None:
     pid = one.start()
     one.said("pkill -9 -f [r]elay.py; pkill -9 multilog")
@@ -81,6 +106,7 @@ def test_what_was_killed_comes_back(one: Supervised) -> None:
     assert "for the 1. time in a row; starting again in 1 s" in one.log()
 
 
+@under("svc", "systemd")
 def test_one_that_cannot_run_is_started_less_and_less(one: Supervised) -> None:
     one.calls(["install", one.program("crash")], ["enable", NAME])
     until("it has failed three times", lambda: one.call("failures", NAME) >= 3)
@@ -92,6 +118,7 @@ def test_one_that_cannot_run_is_started_less_and_less(one: Supervised) -> None:
     assert not one.up()
 
 
+@under("svc", "systemd")
 def test_drained_it_may_finish_and_stays_down(one: Supervised) -> None:
     pid = one.start("slow")
     assert one.call("drain", {NAME: 20.0}) == []
@@ -103,6 +130,7 @@ def test_drained_it_may_finish_and_stays_down(one: Supervised) -> None:
     assert one.pid(other_than=pid)
 
 
+@under("svc", "systemd")
 def test_what_does_not_end_is_killed(one: Supervised) -> None:
     pid = one.start("stubborn")
     probe(one)
@@ -113,6 +141,7 @@ def test_what_does_not_end_is_killed(one: Supervised) -> None:
     assert not one.up()
 
 
+@under("svc", "systemd")
 def test_a_restart_is_another_process(one: Supervised) -> None:
     pid = one.start()
     one.call("restart", NAME, pid, 20.0)
@@ -125,19 +154,21 @@ def test_a_restart_is_another_process(one: Supervised) -> None:
     assert one.pid(other_than=pid)
 
 
+@under("svc", "systemd")
 def test_a_reboot_brings_it_up_again(one: Supervised) -> None:
     one.start()
     one.said(f"rm {STATE}/probe.json")
-    one.reboot()
+    one.host.reboot()
     probe(one)
     assert one.pid()
     one.call("drain", {NAME: 20.0})
     one.said(f"rm {STATE}/probe.json")
-    one.reboot()
+    one.host.reboot()
     assert not one.call("enabled", NAME)
     assert one.said(f"ls {STATE}") == ""
 
 
+@under("svc", "systemd")
 def test_killed_on_the_way_it_can_be_finished(one: Supervised) -> None:
     install: list[Any] = ["install", one.program()]
     enable: list[Any] = ["enable", NAME]
@@ -150,6 +181,7 @@ def test_killed_on_the_way_it_can_be_finished(one: Supervised) -> None:
     assert [answers[3:5] for answers in found] == [[True, [NAME]]] * len(found)
 
 
+@under("svc", "systemd")
 def test_killed_while_it_is_removed_nothing_is_left(one: Supervised) -> None:
     start = [["install", one.program()], ["enable", NAME]]
     end = [["drain", {NAME: 2.0}], ["remove", [NAME]]]
@@ -158,7 +190,7 @@ def test_killed_while_it_is_removed_nothing_is_left(one: Supervised) -> None:
     assert {answers[-1].strip() for answers in found} == {one.before}
 
 
-@pytest.mark.parametrize("one", ["systemd"], indirect=True)
+@under("systemd")
 def test_units_without_a_program_are_swept(one: Supervised) -> None:
     one.start()
     one.said(f"rm -rf /var/lib/ionman/supervise/{NAME}")
@@ -168,6 +200,7 @@ def test_units_without_a_program_are_swept(one: Supervised) -> None:
     assert left.split() == ["ionman-kept.service.bak", "ionman-own.service"]
 
 
+@under("svc", "systemd")
 def test_a_full_disk_never_stops_it_and_the_log_stays_small(one: Supervised) -> None:
     def wrote() -> int:
         return int(one.said(f"cat {STATE}/wrote") or 0)
@@ -184,10 +217,14 @@ def test_a_full_disk_never_stops_it_and_the_log_stays_small(one: Supervised) -> 
     one.said(f"umount {LOG}")
 
 
+@under("svc", "systemd")
 def test_it_may_change_its_supervisor(one: Supervised) -> None:
     pid = one.start()
     other = {**one.program(), "supervisor": OTHER[one.kind]}
-    one.calls(["update", other], ["enable", NAME], ["await_supervised", [NAME]])
+    # In between it is still the old one's, also for an apply that finds it so.
+    holders = one.calls(["holder", NAME], ["update", other], ["holder", NAME], ["enable", NAME], ["holder", NAME])[::2]
+    assert holders == [one.kind, one.kind, OTHER[one.kind]]
+    one.call("await_supervised", [NAME])
     assert one.said(f"ls -d /proc/{pid}") == ""
     assert one.pid(other_than=pid)
     assert one.calls(["kind", NAME], ["enabled", NAME]) == [OTHER[one.kind], True]
@@ -196,6 +233,7 @@ def test_it_may_change_its_supervisor(one: Supervised) -> None:
     assert len(units) == (3 if one.kind == "svc" else 0)
 
 
+@under("svc", "systemd")
 def test_it_starts_behind_those_that_serve(one: Supervised) -> None:
     def share(pid: int) -> str:
         weight = one.said(f"systemctl show -P CPUWeight ionman-{NAME}")
@@ -210,7 +248,7 @@ def test_it_starts_behind_those_that_serve(one: Supervised) -> None:
     assert share(one.pid(other_than=pid)) == normal
 
 
-@pytest.mark.parametrize("one", ["systemd"], indirect=True)
+@under("systemd")
 def test_systemd_knows_when_it_is_ready_and_how_little_it_may(one: Supervised) -> None:
     one.start("waits")
     probe(one)
