@@ -35,7 +35,7 @@ def handover(one: Goal, facts: Facts) -> Work:
     there = facts.of(one.service.name)
     turn = Turn(one, memory, there, ran(one, there, memory))
     steps = [*_write(one, facts), *turn.steps()]
-    steps.extend(_record(one, memory, rolls=turn.ran is not None))
+    steps.extend(_record(one, memory, rolls=turn.ran is not None or (not there and bool(one.programs))))
     touched = {step.target for step in steps}
     if not one.programs:
         steps.append(Step(KEEP, one.service.name, "no instances wanted"))

@@ -83,17 +83,19 @@ class Memory:
         """The newest good generation other than `generation`; empty for none."""
         return next((name for name in self.good() if name != generation), "")
 
-    def back(self, running: Collection[str]) -> tuple[str, str]:
-        """Which generation a rollback leaves and to which it goes, where these run; empty for none.
+    def back(self, running: Collection[str], to: str = "") -> tuple[str, str]:
+        """Which generation a rollback leaves and to which it goes (`to`, when it is said), where these run; empty for
+        none.
 
         One that was interrupted goes on. Else what is left is one half rolled, which never was good, before the newest
         good one; and the newest other good one is the goal.
         """
-        if self.pending and self.pending.back and self.pending.ran:
+        if self.pending and self.pending.back and self.pending.ran and to in ("", self.pending.to):
             return self.pending.ran.generation, self.pending.to
-        unproven = sorted(name for name in running if self.mark(name) != GOOD)
-        leaves = unproven[0] if unproven else next((name for name in self.good() if name in running), "")
-        return leaves, self.previous(leaves)
+        others = [name for name in running if name != to]
+        unproven = sorted(name for name in others if self.mark(name) != GOOD)
+        leaves = unproven[0] if unproven else next((name for name in self.good() if name in others), "")
+        return leaves, to or self.previous(leaves)
 
     def without(self, generation: str) -> "Memory":
         """As it is when `generation` has failed."""

@@ -82,7 +82,8 @@ def arrange(looks: Mapping[str, Steps], canary: object = "1", batch: object = "1
     """The turns of the hosts that have something to change; `looks` has each host's look, in the inventory's order.
 
     A host that only grows has its turn before one that shrinks, so that the fleet never has fewer instances than it
-    had or is to have. Where nothing runs yet there is nothing to protect: all hosts at once.
+    had or is to have. Hosts that lose a service go one by one: two at a time would each count on the other. Where
+    nothing runs yet there is nothing to protect: all hosts at once.
     """
     changing = sorted((host for host in looks if looks[host]["changed"]), key=lambda host: _kind(looks[host]))
     first, rest = share(canary, len(changing), "service_canary"), share(batch, len(changing), "service_batch")
@@ -92,11 +93,11 @@ def arrange(looks: Mapping[str, Steps], canary: object = "1", batch: object = "1
         return Rolling((tuple(changing),), soaked=frozenset(changing))
     verb = looks[changing[0]].get("verb")
     if verb != "rollback" and not any(_renewed(looks[host]) for host in changing) and _told(looks):
-        return Rolling(_by_kind(changing, looks, rest))
+        return Rolling(_one_by_one(_by_kind(changing, looks, rest), looks))
     canaries = _canaries(changing, looks, str(canary)) if "%" in str(canary) else {}
     first = max(1, len(canaries)) if "%" in str(canary) else first
     batches = [changing[:first], *(changing[at : at + rest] for at in range(first, len(changing), rest))]
-    return Rolling(tuple(map(tuple, batches)), canaries, frozenset(changing[:first]))
+    return Rolling(_one_by_one(batches, looks), canaries, frozenset(changing[:first]))
 
 
 def _told(looks: Mapping[str, Steps]) -> bool:
@@ -128,6 +129,24 @@ def _by_kind(changing: Sequence[str], looks: Mapping[str, Steps], size: int) -> 
     grow = tuple(host for host in changing if _kind(looks[host]) != 2)
     shrink = tuple(host for host in changing if host not in grow)
     return tuple(kind[at : at + size] for kind in (grow, shrink) for at in range(0, len(kind), size))
+
+
+def _one_by_one(batches: Iterable[Sequence[str]], looks: Mapping[str, Steps]) -> tuple[tuple[str, ...], ...]:
+    """`batches`, in which a host that loses a service is alone, unless it may leave a gap."""
+    found: list[tuple[str, ...]] = []
+    for batch in batches:
+        losing = [host for host in batch if any(map(_loses, looks[host]["services"]))]
+        found += [rest] if (rest := tuple(host for host in batch if host not in losing)) else []
+        found += [(host,) for host in losing]
+    return tuple(found)
+
+
+def _loses(change: Mapping[str, Any]) -> bool:
+    return bool(change["from"]) and not _wanted(change) and not change.get("allow_gap")
+
+
+def _wanted(change: Mapping[str, Any]) -> bool:
+    return bool(change["to"] and change["to"]["instances"])
 
 
 def _canaries(changing: Sequence[str], looks: Mapping[str, Steps], canary: str) -> dict[str, dict[str, int]]:
@@ -173,17 +192,6 @@ def blamed(known: Mapping[str, Steps]) -> bool:
     )
 
 
-def apart(looks: Mapping[str, Steps], service: str) -> str:
-    """Why a rollback of `service` would not mean the same on every host; empty when it does."""
-    changes = {host: change for host in looks if (change := _change(looks[host], service)) and change["to"]}
-    for change in changes.values():
-        same = {other: one["to"] for other, one in changes.items() if _same(one["from"], change["from"])}
-        if any(not _same(one, change["to"]) for one in same.values()):
-            each = ", ".join(f"{host} {one['version']} {one['generation']}" for host, one in same.items())
-            return f"the hosts remember different generations of {service} ({each}): deploy the one that you want"
-    return ""
-
-
 def strange(looks: Mapping[str, Steps], service: str, host: str) -> str:
     """Why a scale would start on `host` something else than what runs on the others; empty when it would not."""
     here, change = common(looks, service), _change(looks[host], service) or {"from": None, "to": None}
@@ -200,20 +208,22 @@ def common(looks: Mapping[str, Steps], service: str) -> str:
     return str(found.pop()) if len(found) == 1 else ""
 
 
-def there(looks: Mapping[str, Steps], host: str, service: str) -> bool:
-    """Whether `host` is already where the others go back to: a rollback that was interrupted leaves it alone."""
-    own = _change(looks[host], service)
-    targets = [_change(looks[other], service) for other in looks if other != host]
-    if own is None or not own["from"]:
-        return False
-    return any(
-        other and other["to"] and other["from"] != own["from"] and _same(other["to"], own["from"]) for other in targets
+def gap(looks: Mapping[str, Steps]) -> str:
+    """Why nothing may begin: a service that runs would run nowhere any more, and none of its hosts may leave a gap."""
+    gone: dict[str, list[bool]] = {}
+    stays = {change["service"] for look in looks.values() for change in look["services"] if _wanted(change)}
+    for look in looks.values():
+        for change in look["services"]:
+            if change["service"] not in stays and change["from"]:
+                gone.setdefault(change["service"], []).append(bool(change.get("allow_gap")))
+    names = sorted(name for name, allowed in gone.items() if not all(allowed))
+    if not names:
+        return ""
+    return (
+        f"{', '.join(names)} would run on no host any more, and its callers find none\n"
+        "  say that this is meant: -e service_allow_gap=true"
     )
 
 
 def _change(look: Steps, service: str) -> Mapping[str, Any] | None:
     return next((change for change in look["services"] if change["service"] == service), None)
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return (one["generation"], one["version"]) == (other["generation"], other["version"])

@@ -102,10 +102,19 @@ def remove(names: tuple[str, ...], allow_gap: bool, run: _Run) -> None:
 @click.option("--deploy", default="", help="Which deploy it belongs to, for the record.")
 @click.option("--who", default="", help="Who asked for it, for the record.")
 @click.option("--what", default="", help="What it is to the record instead of `rollback`.")
+@click.option(
+    "--to", default="", metavar="GENERATION", help="To this one instead of the one that was good here before."
+)
+@click.option("--lent", is_flag=True, help="Read on standard input (JSON) what another host has applied it with.")
+@click.option("--no-blame", is_flag=True, help="What is left is not marked as failed: it was not at fault.")
 @_doing
-def rollback(service: str, deploy: str, who: str, what: str, run: _Run) -> None:
+def rollback(  # noqa: PLR0913, PLR0917 - click hands over each option
+    service: str, deploy: str, who: str, what: str, to: str, lent: bool, no_blame: bool, run: _Run
+) -> None:
     """Go back to the last generation of SERVICE that was good; the one that is left is marked as failed."""
-    run.tell(back.rollback(service, run.layout, run.asked(Deploy(deploy, who, what))))
+    entry = back.entry(sys.stdin.read()) if lent else None
+    way = back.Way(to, entry, blame=not no_blame)
+    run.tell(back.rollback(service, run.layout, run.asked(Deploy(deploy, who, what)), way))
 
 
 @host.command()

@@ -21,7 +21,7 @@ class Doing:
     """A plan being done on one host.
 
     `what` it is to the record (empty: each work says it); `gaps`: the services that may lose their last callee;
-    `leaves`: the generation that is rolled back by hand.
+    `leaves`: the generation that is rolled back by hand; unless it `blames` that, it is as if it had never been tried.
     """
 
     layout: Layout
@@ -31,6 +31,7 @@ class Doing:
     what: str = ""
     gaps: frozenset[str] = frozenset()
     leaves: str = ""
+    blames: bool = True
 
     def all(self) -> None:
         """Do it, in the plan's order. What does not hold is taken away again, and the old is left or put back."""
@@ -110,7 +111,9 @@ class Doing:
         record.tried(self.layout, work.service, work.goal.generation)
 
     def _record(self, work: Work, _: list[str]) -> None:
-        if self.leaves:
+        if self.leaves and not self.blames:
+            record.forget(self.layout, work.service, self.leaves)
+        elif self.leaves:
             record.failed(self.layout, work.service, self.leaves, "rolled back")
         record.good(self.layout, work)
 

@@ -42,7 +42,8 @@ def converge(state: State, layout: Layout, *, check: bool, wait: float, say: Say
             if not check:
                 task.do()
         works = tuple(work for task in tasks for work in task.plan.works)
-        return Outcome(steps, [one for task in tasks for one in task.differences], works, check)
+        gaps = frozenset(name for task in tasks for name in task.gaps)
+        return Outcome(steps, [one for task in tasks for one in task.differences], works, check, gaps)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Task:
     differences: list[Difference] = field(default_factory=list)
     do: Callable[[], None] = lambda: None
     plan: Plan = field(default_factory=Plan)
+    gaps: frozenset[str] = frozenset()
 
 
 def _router(layout: Layout, router: Router, say: Say, *, check: bool) -> Task:
@@ -81,7 +83,7 @@ def _services(layout: Layout, state: State, say: Say, *, check: bool) -> Task:
     gap.foresee(layout, say, plan, gaps)
     steps = (*absent.values(), *plan.steps)
     do = Doing(layout, plan, say, signed(state.deploy), gaps=gaps).all
-    return Task(steps, difference.services(plan, there), do, plan)
+    return Task(steps, difference.services(plan, there), do, plan, gaps)
 
 
 def _absent(layout: Layout, services: tuple[Service, ...], there: Facts) -> dict[str, Step]:

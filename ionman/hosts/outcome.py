@@ -34,6 +34,7 @@ class Outcome:
     differences: list[Difference] = field(default_factory=list)
     works: tuple[Work, ...] = ()
     planned: bool = False  # only a check
+    gaps: frozenset[str] = frozenset()  # the services that may lose their last callee
 
     @property
     def changed(self) -> bool:
@@ -51,6 +52,7 @@ class Outcome:
 
     def _service(self, work: Work) -> dict[str, Any]:
         """From what to what (generation, version, instances, or null), and with which result."""
+        gap = {"allow_gap": True} if work.service in self.gaps else {}
         before, to = (one.document() if one else None for one in (work.before, work.to))
         result = UNCHANGED if not work.changed else PLANNED if self.planned else DONE
-        return {"service": work.service, "from": before, "to": to, "result": result, "why": ""}
+        return {"service": work.service, "from": before, "to": to, "result": result, "why": "", **gap}

@@ -96,7 +96,7 @@ def good(layout: Layout, work: Work) -> None:
     """Mark the goal as good, and the roll as ended."""
     assert work.goal is not None
     known = memory_of(layout, work.service).records.get(work.goal.generation, Record())
-    unchanged = known.mark == GOOD and not work.ran
+    unchanged = known.mark == GOOD and work.before is not None and not work.ran
     one = Record(GOOD, known.when if unchanged else now(), entry=work.goal.service.entry)
     keep(layout, work.service, work.goal.generation, one)
     over(layout, work.service)

@@ -10,12 +10,13 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ionman import locks, roll
+from ionman import locks, roll, target
 from ionman.errors import IonmanError
 from ionman.plays import fleet
 from ionman.plays.verdict import changed, first_line
 
 REGISTERED = "service_turn"
+MEMORY, LENT = "service_memory", "service_lent"  # what the hosts remember and lend, for a rollback
 HANDED_ON = ("state", "routers", "ca", "ready_timeout", "wait", "root", "command")
 UNREACHABLE = "see that the host is up and that this machine reaches it, then run the same again"
 
@@ -33,6 +34,7 @@ class ActionModule(ActionBase):
         step = self._task.args["step"]
         try:
             steps = {"look": self._look, "roll": self._roll, "end": self._end, "apply": self._apply}
+            steps |= {"remember": self._remember, "lend": self._lend}
             return steps[step]()
         except IonmanError as error:
             return self._told(step, {"result": "refused", "why": str(error)}, failed=step != "roll")
@@ -42,6 +44,36 @@ class ActionModule(ActionBase):
         return self._ask(self._asked(soaked=True))
 
     # --- before anything changes ----------------------------------------------------------------------------------
+
+    def _remember(self):
+        """Which generations the host remembers."""
+        return {"changed": False, **self._ask({**self._plain("remember")})}
+
+    def _lend(self):
+        """What the generation that is chosen was applied with, when it is this host that lends it to another."""
+        known, name = self._registered(MEMORY, "memory"), self._task.args["service"]
+        lent = {to for host, to in target.choose(known, name).items() if target.lender(known, host, to) == self.host}
+        answers = {to: self._ask({**self._plain("lend"), "generation": to}) for to in sorted(lent)}
+        bad = [answer for answer in answers.values() if answer.get("failed") or answer.get("unreachable")]
+        return bad[0] if bad else {"changed": False, "lent": {to: one["entry"] for to, one in answers.items()}}
+
+    def _plain(self, what):
+        """The arguments of the module that only asks."""
+        state = self._task.args["state"]
+        return {"what": what, "state": state, "service": self._task.args["service"], "deploy": self._deploy()}
+
+    def _target(self):
+        """Where a rollback goes on this host, and what another host has lent for that."""
+        known, name = self._registered(MEMORY, "memory"), self._task.args["service"]
+        to = target.choose(known, name).get(self.host, "")
+        lender = target.lender(known, self.host, to) if to else ""
+        entry = self._registered(LENT, "lent")[lender][to] if lender else ""
+        return {"generation": to, "entry": entry}
+
+    def _registered(self, name, key):
+        """Host -> what it answered in an earlier task."""
+        found = {host: self.vars["hostvars"][host].get(name, {}) for host in self.vars["ansible_play_hosts_all"]}
+        return {host: one[key] for host, one in found.items() if key in one}
 
     def _look(self):
         """What the host would do, and what runs there."""
@@ -73,18 +105,15 @@ class ActionModule(ActionBase):
         why = roll.stop(steps, looks[self.host]["fleet"])
         if why or self._task.check_mode:
             return self._told("roll", {"result": "not begun", "why": why})
-        why = self._otherwise(looks) or fleet.held()
+        gap = "" if boolean(self._task.args["allow_gap"]) else roll.gap(looks)
+        why = gap or self._otherwise(looks) or fleet.held()
         if why:
             return self._told("roll", {"result": "refused", "why": why})
-        if self._verb == "rollback" and roll.there(looks, self.host, self._task.args["service"]):
-            return self._told("roll", {"result": "unchanged", "why": "is there already"})
         return self._change(rolling)
 
     def _otherwise(self, looks):
-        """Why a scale or a rollback would not mean the same here as elsewhere."""
+        """Why a scale would not mean the same here as elsewhere."""
         name = self._task.args["service"]
-        if self._verb == "rollback":
-            return roll.apart(looks, name)
         if self._verb != "scale" or not roll.strange(looks, name, self.host):
             return ""
         self._generation = roll.common(looks, name)  # perhaps the host remembers it
@@ -127,6 +156,8 @@ class ActionModule(ActionBase):
 
     def _put_back(self, turn, why):
         """Undo this host's turn, unless the inventory says to stay or there is no way back from a way back."""
+        if lock := fleet.held():
+            return {"result": "left as it is", "why": lock}
         changes = turn.get("services") or self._steps()[self.host]["look"]["services"]
         stays = boolean(self._task.args["stay"]) or self._verb == "rollback" or not changes
         asked = {**self._asked(soaked=False), "what": "back", "changes": [] if stays else changes}
@@ -174,6 +205,8 @@ class ActionModule(ActionBase):
         asked |= {"what": what, "state": state, "service": args["service"], "deploy": self._deploy()}
         if self._verb == "scale":
             asked |= {"instances": fleet.number(args, self.host), "generation": self._generation}
+        if self._verb == "rollback":
+            asked |= self._target()
         return asked | {"allow_gap": boolean(args["allow_gap"])}
 
     def _ask(self, asked, *, look=False):

@@ -9,15 +9,17 @@ description:
     and the other way round. What a service may register is read from its package's control fields.
 options:
   what:
-    description: C(apply) the state; C(rollback) the C(service) to its last good generation; C(scale) the C(service) to
-      so many C(instances) and change nothing else that runs; undo C(changes) of an earlier apply (C(back)).
+    description: C(apply) the state; C(rollback) the C(service) to C(generation); C(scale) the C(service) to so many
+      C(instances) and change nothing else that runs; undo C(changes) of an earlier apply (C(back)); C(remember) which
+      generations of the C(service) were good here; C(lend) to another host what C(generation) was applied with.
     type: str
-    choices: [apply, rollback, scale, back]
+    choices: [apply, rollback, scale, back, remember, lend]
     default: apply
   look: {description: Only say what would be done and what runs, type: bool, default: false}
   service: {description: The service to roll back or to scale, type: str}
   instances: {description: How many instances the service gets on this host, type: int, default: 0}
-  generation: {description: "What a service that has no instance here starts as, if it is remembered", type: str}
+  generation: {description: "What is gone back to, or what a service that has no instance here starts as", type: str}
+  entry: {description: "What another host has lent of C(generation), as JSON", type: json}
   changes: {description: "What an apply answered as C(services), to be undone", type: list, elements: dict}
   blameless: {description: What is undone was not at fault and may be deployed again, type: bool, default: false}
   deploy: {description: "For the host's record: C(id), C(who) and C(what)", type: dict}
@@ -55,11 +57,12 @@ def main():
     """Prepare the state, hand it over, and tell what was answered."""
     module = AnsibleModule(
         argument_spec={
-            "what": {"type": "str", "choices": ["apply", "rollback", "scale", "back"], "default": "apply"},
+            "what": {"type": "str", "choices": list(DOING), "default": "apply"},
             "look": {"type": "bool", "default": False},
             "service": {"type": "str", "default": ""},
             "instances": {"type": "int", "default": 0},
             "generation": {"type": "str", "default": ""},
+            "entry": {"type": "json", "default": "", "no_log": True},
             "changes": {"type": "list", "elements": "dict", "default": []},
             "blameless": {"type": "bool", "default": False},
             "deploy": {"type": "dict", "default": {}},
@@ -79,15 +82,9 @@ def main():
         later(module, f"{command} is not on this host yet")
     state = prepared(module)
     host = Command(module, command)
-    if module.params["what"] == "rollback":
-        answer = rollback(host, module.params["service"])
-    elif module.params["what"] == "back":
-        answer = put_back(module, host, state)
-    elif module.params["what"] == "scale":
-        answer = scale(module, host, state)
-    else:
-        answer = host.apply(state)
-    module.exit_json(**told(module, host, answer))
+    what = module.params["what"]
+    answer = DOING[what](module, host, state)
+    module.exit_json(**(answer if what in ("remember", "lend") else told(module, host, answer)))
 
 
 def prepared(module):
@@ -120,12 +117,30 @@ def told(module, host, answer):
     }
 
 
-def rollback(host, name):
-    """Back to the generation before; where the service has no instance there is nothing to go back."""
-    rows = host.status()
+def apply(_, host, state):
+    """As the state says."""
+    return host.apply(state)
+
+
+def remember(module, host, _):
+    """What this host knows of the generations of the service, for whoever chooses the one to go back to."""
+    name, rows = module.params["service"], host.status()
+    memory = Record(module.params["root"]).generations(name)
+    return {"changed": False, "memory": {**memory, "running": sorted(running(rows).get(name, {}))}}
+
+
+def lend(module, *_):
+    """What a generation was applied with here: it may hold secrets."""
+    entry = Record(module.params["root"]).entry(module.params["service"], module.params["generation"])
+    return {"changed": False, "entry": json.dumps(entry) if entry else ""}
+
+
+def rollback(module, host, _):
+    """Back to the generation that was chosen; where the service has no instance there is nothing to go back."""
+    name, rows = module.params["service"], host.status()
     if name not in running(rows):
         return {"changed": False, "plan": [], "diff": [], "services": [], "running": rows}
-    return host.rollback(name)
+    return host.rollback(name, module.params["generation"], module.params["entry"])
 
 
 def scale(module, host, state):
@@ -137,14 +152,13 @@ def scale(module, host, state):
 def put_back(module, host, state):
     """Undo the changes: another generation by the host's rollback, a number of instances by an apply."""
     rolled, _ = back(module.params["changes"], host.status())
-    answers = [host.rollback(name) for name in rolled]
-    for one in module.params["changes"] if module.params["blameless"] else ():
-        if one["service"] in rolled and not module.check_mode:
-            Record(module.params["root"]).forget(one["service"], one["to"]["generation"])
+    before = {one["service"]: one["from"]["generation"] for one in module.params["changes"] if one["from"]}
+    blameless = module.params["blameless"]
+    answers = [host.rollback(name, before[name], blameless=blameless) for name in rolled]
     rows = host.status()
     _, numbers = back(module.params["changes"], rows)
-    if numbers:
-        answers.append(host.apply(only(module, state, rows, numbers)))
+    if numbers:  # a service that is new goes as it came: nobody called it before
+        answers.append(host.apply({**only(module, state, rows, numbers), "allow_gap": True}))
     return {
         "changed": any(answer["changed"] for answer in answers),
         "plan": [step for answer in answers for step in answer["plan"]],
@@ -163,6 +177,16 @@ def only(module, state, rows, numbers):
         module.fail_json(msg=f"{error}: a deploy was interrupted here. Deploy again first: that finishes it")
     gap = {"allow_gap": True} if module.params["allow_gap"] else {}
     return {**state, "services": [{**one, **(gap if one["name"] in numbers else {})} for one in services]}
+
+
+DOING = {
+    "apply": apply,
+    "rollback": rollback,
+    "scale": scale,
+    "back": put_back,
+    "remember": remember,
+    "lend": lend,
+}
 
 
 def later(module, why):

@@ -16,12 +16,15 @@ class Command:
         """What `ionman host apply` answers."""
         return self._ask("apply", f"--wait={self.module.params['wait']}", data=json.dumps(state))
 
-    def rollback(self, service):
-        """What `ionman host rollback` answers."""
+    def rollback(self, service, to="", entry="", blameless=False):
+        """What `ionman host rollback` answers: to generation `to`, which is applied with `entry` if none is here."""
         deploy = self.module.params["deploy"]
         words = {"deploy": deploy.get("id"), "who": deploy.get("who"), "what": deploy.get("what")}
         told = [f"--{key}={word}" for key, word in words.items() if word]
-        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told)
+        told += [f"--to={to}"] if to else []
+        told += ["--lent"] if entry else []
+        told += ["--no-blame"] if blameless else []
+        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told, data=entry or None)
 
     def status(self):
         """What runs here, row by row."""

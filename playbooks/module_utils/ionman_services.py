@@ -33,9 +33,16 @@ class Record:
         ]
         return {f"{entry.get('app', entry['name'])}-{entry['version']}" for entry in entries}
 
-    def forget(self, service, generation):
-        """Have it as if this generation had never been tried."""
-        (self.folder / service / f"{generation}.json").unlink(missing_ok=True)
+    def generations(self, service):
+        """What is remembered of a service, but not what was applied: {"pending", "records": {generation: {...}}}."""
+        found = {path.stem: self._document(path) for path in (self.folder / service).glob("[!.]*.json")}
+        pending = found.pop("pending", None)
+        records = {}
+        for name, one in found.items():
+            entry = one.get("entry") or {}
+            records[name] = {**{key: one.get(key, "") for key in ("mark", "when", "why")}, "kept": bool(entry)}
+            records[name]["version"] = entry.get("version", "")
+        return {"pending": pending, "records": records}
 
     @staticmethod
     def _document(path):

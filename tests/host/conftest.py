@@ -17,7 +17,7 @@ from ionman.hosts import record, supervisor
 from ionman.hosts.converge import converge
 from ionman.hosts.layout import Layout
 from ionman.hosts.outcome import Asked, Outcome
-from ionman.hosts.rollback import rollback
+from ionman.hosts.rollback import USUAL, Way, rollback
 from ionman.hosts.state import read
 from tests.crossbar import free_port
 from tests.host import leftovers
@@ -112,9 +112,9 @@ class Host:
     def programs(self) -> list[str]:
         return supervisor.installed(self.layout)
 
-    def rollback(self, name: str = "demo") -> Outcome:
+    def rollback(self, name: str = "demo", way: Way = USUAL) -> Outcome:
         self.lines.clear()
-        return rollback(name, self.layout, Asked(self.lines.append, wait=20))
+        return rollback(name, self.layout, Asked(self.lines.append, wait=20), way)
 
     def history(self) -> list[tuple[str, str, str, str]]:
         """What, from which version to which, with which result."""

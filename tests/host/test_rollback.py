@@ -8,6 +8,8 @@ import pytest
 
 from ionman import process
 from ionman.errors import InputError, Unavailable
+from ionman.hosts import record
+from ionman.hosts.rollback import Way
 from tests.host.conftest import Host
 from tests.host.test_killed import killed
 from tests.host.watch import Watch
@@ -65,6 +67,49 @@ def test_a_roll_that_was_interrupted_is_taken_back(host: Host) -> None:
     assert [row[3] for row in host.history()] == ["done", "interrupted", "done"]
 
 
+def test_to_what_another_host_knows(host: Host) -> None:
+    """The host came with 1.1.0 and has never run 1.0.0, which was good elsewhere and is installed here too."""
+    host.apply(host.document())
+    (old,) = host.marks()
+    lent = record.memory_of(host.layout, "demo").records[old].entry
+    host.apply(host.document("1.1.0", instances=2))
+    record.forget(host.layout, "demo", old)
+    with pytest.raises(InputError, match=f"demo: generation {old} is not in the record of this host"):
+        host.rollback(way=Way(old))
+    strange = json.loads(host.document(title="Of another host"))["services"][0]
+    with pytest.raises(InputError, match=f"what is {old} on another host would be [0-9a-f]{{8}} on this one"):
+        host.rollback(way=Way(old, strange))
+    with pytest.raises(InputError, match=r"demo 3.0.0 is not installed on this host"):
+        host.rollback(way=Way(old, {**strange, "version": "3.0.0"}))
+    with Watch(host) as watch:
+        assert host.rollback(way=Way(old, lent)).changed
+    assert watch.fewest == 2
+    assert (host.versions(), host.marks()[old]) == (["1.0.0", "1.0.0"], "good")
+    assert not host.rollback(way=Way(old, lent)).changed
+
+
+def test_without_blame_what_is_left_may_be_deployed_again(host: Host) -> None:
+    host.apply(host.document())
+    (old,) = host.marks()
+    host.apply(host.document("1.1.0"))
+    host.rollback(way=Way(old, blame=False))
+    assert host.marks() == {old: "good"}
+    host.apply(host.document("1.1.0"))
+    assert host.versions() == ["1.1.0"]
+
+
+def test_what_runs_again_after_a_while_was_good_last(host: Host) -> None:
+    """The host had no instance when the others went back: what it has kept as good is not what it goes back to."""
+    host.apply(host.document())
+    (old,) = host.marks()
+    host.apply(host.document("1.1.0", how={"allow_gap": True}))
+    host.apply(host.document("1.1.0", instances=0, how={"allow_gap": True}))
+    host.apply(host.document())
+    host.apply(host.document(title="New"))
+    host.rollback()
+    assert [name.split(".")[1] for name in host.programs] == [old]
+
+
 def test_the_commands(host: Host, ionman: Path) -> None:
     host.apply(host.document())
     host.apply(host.document("1.1.0"))
@@ -87,5 +132,9 @@ def test_the_commands(host: Host, ionman: Path) -> None:
     status, text = run("history")
     assert len(text.splitlines()) == 4
     assert text.splitlines()[0].split() == ["WHEN", "WHO", "WHAT", "SERVICE", "FROM", "TO", "TOOK", "RESULT"]
+    (old,) = [name for name, mark in host.marks().items() if mark == "good"]
+    status, text = run("rollback", "demo", "--no-blame", "--to", old)
+    assert (status, text.splitlines()[-1]) == (0, "nothing to do")
+    assert run("rollback", "demo", "--to", "deadbeef", "--lent")[0] == 65
     assert run("history", "other") == (0, "nothing was deployed here\n")
     assert run("rollback", "demo")[0] == 65

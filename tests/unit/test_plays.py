@@ -154,8 +154,11 @@ def test_what_a_rollback_would_need_is_in_use(services: ModuleType, tmp_path: Pa
     assert record.releases() == {"sample-1.0.0"}
     assert record.failed() == ["g2"]
     assert (record.entry("demo", "g1"), record.entry("demo", "g9")) == (good["entry"], None)
-    record.forget("demo", "g2")
-    assert record.failed() == []
+    found = record.generations("demo")
+    assert found["pending"] == {"to": "g3"}
+    assert found["records"]["g1"] == {"mark": "good", "when": "", "why": "", "kept": True, "version": "1.0.0"}
+    assert not found["records"]["g2"]["kept"]
+    assert record.generations("other") == {"pending": None, "records": {}}
 
 
 # --- the verbs ----------------------------------------------------------------------------------------------------

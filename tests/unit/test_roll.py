@@ -129,15 +129,25 @@ def test_a_host_that_failed_or_dropped_out_stops_the_others() -> None:
     assert "d dropped out" in roll.stop({**steps, "d": {}}, FLEET)
 
 
-def test_an_interrupted_rollback_leaves_the_host_that_is_there_already() -> None:
-    looks = {
-        "a": look(run("old"), run("older"), "rollback"),
-        "b": look(run("new"), run("old"), "rollback"),
-        "c": look(run("new"), run("old"), "rollback"),
-    }
-    assert [roll.there(looks, host, "demo") for host in looks] == [True, False, False]
-    same = {host: look(run("new"), run("old"), "rollback") for host in "ab"}
-    assert not any(roll.there(same, host, "demo") for host in same)
+def test_hosts_that_lose_a_service_go_one_by_one() -> None:
+    gone = {host: look(run("x"), None) for host in FLEET}
+    assert roll.arrange(gone, batch="100%").batches == (("a",), ("b",), ("c",), ("d",))
+    emptied = {"a": look(run("x"), run("y")), "b": look(run("x"), run("x", 0)), "c": look(run("x"), run("y"))}
+    assert roll.arrange(emptied, canary=3).batches == (("a", "c"), ("b",))
+    for one in gone.values():
+        one["services"][0]["allow_gap"] = True
+    assert roll.arrange(gone, batch="100%").batches == (("a", "b", "c", "d"),)
+
+
+def test_a_service_does_not_go_from_every_host_unless_it_is_said() -> None:
+    gone = {host: look(run("x"), None) for host in "ab"}
+    assert "demo would run on no host any more" in roll.gap(gone)
+    assert "demo" in roll.gap({**gone, "b": look(run("x"), run("x", 0))})
+    assert roll.gap({**gone, "b": look(run("x"), run("x"))}) == ""
+    assert roll.gap({"a": look(None, run("x", 0))}) == ""
+    for one in gone.values():
+        one["services"][0]["allow_gap"] = True
+    assert roll.gap(gone) == ""
 
 
 def test_a_scale_that_would_start_something_else_than_what_runs_is_refused() -> None:
@@ -151,13 +161,6 @@ def test_a_scale_that_would_start_something_else_than_what_runs_is_refused() -> 
     assert "otherwise: deploy first" in roll.strange({**looks, "b": missing}, "demo", "b")
     own = {**looks, "c": look(run("z"), run("z"), "scale")}  # each host has a configuration of its own
     assert roll.strange(own, "demo", "b") == ""
-
-
-def test_a_rollback_to_different_generations_is_refused() -> None:
-    looks = {"a": look(run("x"), run("w"), "rollback"), "b": look(run("x"), run("v"), "rollback")}
-    assert "a 1.0.0 w, b 1.0.0 v" in roll.apart(looks, "demo")
-    assert roll.apart({**looks, "b": looks["a"]}, "demo") == ""
-    assert roll.apart({**looks, "b": look(run("w"), run("v"), "rollback")}, "demo") == ""
 
 
 def test_a_generation_is_to_blame_only_where_its_host_says_so() -> None:
