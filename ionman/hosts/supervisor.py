@@ -98,11 +98,15 @@ def install(layout: Layout, program: Program) -> None:
 def update(place: Path, texts: Mapping[str, str]) -> None:
     """Write a program's files into its folder; they may be for another supervisor than those that are there."""
     folder(place / "log")
+    for half in place.rglob(".*.new"):  # a run that was killed has left it
+        half.unlink()
     for name, text in texts.items():
         write(place / name, text, mode=0o755 if name in EXECUTABLE else 0o644)
     for one in _ALL.values():
-        if one.MARK not in texts and (place / one.MARK).exists():
-            (place / one.MARK).unlink()
+        others = (one.MARK, *sorted(one.FILES)) if one.MARK not in texts else ()  # the mark goes first
+        for name in others:
+            if (place / name).exists():
+                (place / name).unlink()
 
 
 def installed(layout: Layout) -> list[str]:

@@ -19,6 +19,7 @@ LAB = "test-supervise"
 HOSTS = {"svc": "host1", "systemd": "host2"}
 UNITS = "/etc/systemd/system"
 OTHER = {"svc": "systemd", "systemd": "svc"}
+SVC, SYSTEMD = {"run", "log/run", "confine"}, {"service", "log.service", "pace.sh"}  # whose a program's folder is
 Scenario = Callable[[Supervised], None]
 
 
@@ -229,6 +230,10 @@ def test_it_may_change_its_supervisor(one: Supervised) -> None:
     assert one.pid(other_than=pid)
     assert one.calls(["kind", NAME], ["enabled", NAME]) == [OTHER[one.kind], True]
     assert one.said("pgrep -fc '[s]tandin.py'") == "1"
+    files = set(
+        one.said(f"cd /var/lib/ionman/supervise/{NAME}; ls run log/run confine service log.service pace.sh").split()
+    )
+    assert files == (SYSTEMD if one.kind == "svc" else SVC)
     units = one.said(f"systemctl list-units --all --plain --no-legend 'ionman-{NAME}*'").splitlines()
     assert len(units) == (3 if one.kind == "svc" else 0)
 

@@ -11,6 +11,7 @@ class Supervisor(Protocol):
     """One supervisor. Every function may be called again after a run that was killed in the middle of it."""
 
     MARK: str  # the file that says that a program's folder is this supervisor's
+    FILES: frozenset[str]  # its other files in the folder
 
     def problem(self, layout: Layout) -> str:
         """Why this host cannot have it; empty when it can."""

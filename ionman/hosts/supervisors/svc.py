@@ -19,6 +19,7 @@ from ionman.hosts.supervisors.render import render, values
 from ionman.process import run
 
 MARK = "run"  # the file that says that a folder is supervise's
+FILES = frozenset({"log/run", "confine"})
 HELD = "down"  # the file that tells supervise not to start a program by itself
 SCAN = 5.0  # s between two looks of svscan
 NORMAL = 0  # nice value

@@ -23,6 +23,7 @@ GENTLY = 20  # CPUWeight of one that starts
 # A second more than the host's own margin (5 s), which says what it had to kill.
 MARGIN = 6  # s from the end of drain_timeout to SIGKILL
 PARTS = {"service": ".service", "log.service": "-log.service", "log.socket": "-log.socket"}  # file -> end of the unit
+FILES = frozenset({*PARTS, "pace.sh"} - {MARK})
 SHOWN = ("Id", "LoadState", "ActiveState", "MainPID", "ControlPID", "ExecMainStartTimestampMonotonic")
 
 
