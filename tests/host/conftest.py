@@ -23,6 +23,8 @@ from tests.crossbar import free_port
 from tests.host import leftovers
 
 FAKE = Path(__file__).with_name("fake_twistd.py")
+SVSCAN: tuple[str | Path, ...] = ("svscan",)
+HURRIED: tuple[str | Path, ...] = (sys.executable, "-S", Path(__file__).with_name("scan.py"))
 FAKE_CROSSBAR = Path(__file__).with_name("fake_crossbar.py")
 
 
@@ -147,7 +149,8 @@ def clean() -> None:
 class Hosts:
     """Hosts, each with an svscan of its own, ended together."""
 
-    def __init__(self) -> None:
+    def __init__(self, scanner: Sequence[str | Path] = SVSCAN) -> None:
+        self._scanner = scanner
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def another(self, layout: type[Layout] = Layout, under: str | None = None, before: Sequence[str] = ()) -> Host:
@@ -158,7 +161,7 @@ class Hosts:
         one.layout.scanned.mkdir(parents=True)
         for version in ("1.0.0", "1.1.0"):
             one.release(version)
-        self._running[str(root)] = process.start([*before, "svscan", one.layout.scanned], die_with_parent=True)
+        self._running[str(root)] = process.start([*before, *self._scanner, one.layout.scanned], die_with_parent=True)
         return one
 
     def kill_scanner(self, host: Host) -> None:
@@ -180,8 +183,9 @@ class Hosts:
 
 
 @pytest.fixture
-def hosts() -> Iterator[Hosts]:
-    some = Hosts()
+def hosts(request: pytest.FixtureRequest) -> Iterator[Hosts]:
+    """Hosts with an svscan each; a module that says ``SCANNER = HURRIED`` has one that looks more often."""
+    some = Hosts(getattr(request.module, "SCANNER", SVSCAN))
     yield some
     some.end_all()
 

@@ -12,8 +12,10 @@ import pytest
 
 from ionman import process
 from ionman.hosts import health, record, supervisor
-from tests.host.conftest import Host, Hosts
+from tests.host.conftest import HURRIED, Host, Hosts
 from tests.host.watch import Watch
+
+SCANNER = HURRIED
 
 NEVER = 100000  # a step that nothing has
 TOGETHER = 12  # hosts at a time

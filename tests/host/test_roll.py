@@ -1,4 +1,4 @@
-"""A service is replaced while it serves, under a real svscan."""
+"""A service is replaced while it serves, under real supervises."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,10 @@ import pytest
 
 from ionman.errors import InputError, IonmanError, Unavailable
 from ionman.hosts import record
-from tests.host.conftest import Host, Hosts
+from tests.host.conftest import HURRIED, Host, Hosts
 from tests.host.watch import Watch
+
+SCANNER = HURRIED
 
 
 def test_one_in_one_out(host: Host) -> None:

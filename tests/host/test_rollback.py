@@ -10,9 +10,11 @@ from ionman import process
 from ionman.errors import InputError, Unavailable
 from ionman.hosts import record
 from ionman.hosts.rollback import Way
-from tests.host.conftest import Host
+from tests.host.conftest import HURRIED, Host
 from tests.host.test_killed import killed
 from tests.host.watch import Watch
+
+SCANNER = HURRIED
 
 
 def test_back_and_further_back(host: Host) -> None:
