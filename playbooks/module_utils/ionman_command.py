@@ -4,6 +4,8 @@ import json
 
 from ansible.module_utils.ionman_services import Record
 
+KILLED = 128  # what a shell adds to the signal that ended a command
+
 
 class Command:
     """The host's command."""
@@ -36,12 +38,23 @@ class Command:
             command.append("--check")
         status, out, err = self.module.run_command(command, data=data)
         if status:
-            lines = err.splitlines()
-            # Lines of progress, then the error, which begins with the command's name.
-            at = next((number for number, line in enumerate(lines) if line.startswith("ionman: ")), 0)
-            why = "\n".join(lines[at:]).removeprefix("ionman: ")
+            at, why = told(err.splitlines(), status, f"{self.path} host {verb}")
             running = self.status() if verb != "status" else []
-            why = why or f"{self.path} ended with status {status}"
             blamed = Record(self.module.params["root"]).failed()
-            self.module.fail_json(msg=why, plan=lines[:at], rc=status, running=running, blamed=blamed)
+            self.module.fail_json(msg=why, plan=err.splitlines()[:at], rc=status, running=running, blamed=blamed)
         return json.loads(out)
+
+
+def told(lines, status, command):
+    """(where in `lines` the error begins, the error): it begins with the command's name, after lines of progress.
+
+    A command that was killed says nothing of it.
+    """
+    for at, line in enumerate(lines):
+        if line.startswith("ionman: "):
+            return at, "\n".join(lines[at:]).removeprefix("ionman: ")
+    if status < 0 or status > KILLED:
+        number = -status if status < 0 else status - KILLED
+        return len(lines), f"{command} was killed by signal {number}\n  run the same again: it finishes the work"
+    last = f": {lines[-1]}" if lines else ""
+    return len(lines), f"{command} ended with status {status}{last}"

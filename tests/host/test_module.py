@@ -125,3 +125,12 @@ END
     assert "app.msg.posted" in {entry["uri"] for entry in entries if "publish" in entry["allow"]}
     assert (missing, checked) == (2, 0)
     assert "the package demo-9.9.9 is not in this host's apt sources yet" in why
+
+
+def test_a_command_that_is_killed_is_told_in_a_line(play: Any, tmp_path: Path) -> None:
+    command = tmp_path / "ionman"
+    command.write_text('#!/bin/sh\n[ "$2" = status ] && echo "[]" && exit\necho "start   demo.1" >&2\nkill -9 $$\n')
+    command.chmod(0o755)
+    status, text = play({"services": []}, command=command)
+    assert status == 2
+    assert f"{command} host apply was killed by signal 9" in text
