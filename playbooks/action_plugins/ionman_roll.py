@@ -151,7 +151,7 @@ class ActionModule(ActionBase):
         end = self._put_back(turn, why) if turn.get("result") in ("done", "failed", "unreachable") else {}
         own = turn.get("why") if turn.get("result") in roll.BAD else ""
         idle = "not begun" if steps[self.host]["look"]["changed"] else "left as it is"
-        message = own or f"{end.get('result') or idle}, because {why}"
+        message = own or f"{end.get('result') or idle}, because {end.get('why') or why}"
         return {**self._told("end", end, failed=True), "msg": message, "changed": bool(end.get("changed"))}
 
     def _put_back(self, turn, why):

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from ionman import process
 from ionman.command.main import ionman
 from ionman.errors import InputError
-from ionman.plays import fleet, run
+from ionman.plays import fleet, run, verdict
 from ionman.plays.playbook import TREE, command
 
 HOSTS = ["a", "b", "c"]
@@ -65,18 +65,44 @@ def test_a_scale_is_per_host_or_over_all() -> None:
     assert [fleet.number({**args, "total": "", "instances": "2"}, host) for host in HOSTS] == [0, 2, 2]
 
 
-# --- on the host --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def services() -> ModuleType:
-    path = TREE / "playbooks/module_utils/ionman_services.py"
-    spec = importlib.util.spec_from_file_location("ionman_services", path)
+def loaded(path: str) -> ModuleType:
+    """What Ansible loads from below `playbooks`."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, TREE / "playbooks" / path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_a_run_that_has_lost_its_lock_puts_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another deploy is at work on these hosts: a host that is asked would undo what that does."""
+    plugin = loaded("action_plugins/ionman_roll.py")
+    action = object.__new__(plugin.ActionModule)
+    action.host = "a"
+    look = {"fleet": ["a", "b"], "verb": "deploy", "changed": True, "services": [], "running": []}
+    steps = {
+        "a": {"look": look, "roll": {"result": "done"}},
+        "b": {"look": look, "roll": {"result": "refused", "why": "x"}},
+    }
+    action.vars = {
+        "service_turn": {"steps": steps["a"]},
+        "hostvars": {host: {"service_turn": {"steps": steps[host]}} for host in steps},
+    }
+    action._task = SimpleNamespace(check_mode=False, args={"verb": "deploy", "stay": False})
+    monkeypatch.setattr(fleet, "held", lambda: "alice@c holds the lock now")
+    end = action._end()
+    assert end["msg"] == "left as it is, because alice@c holds the lock now"
+    told = verdict.lines({**steps, "a": end["invocation"]["steps"]}, {})
+    assert told[1].endswith("left as it is: alice@c holds the lock now")
+
+
+# --- on the host --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def services() -> ModuleType:
+    return loaded("module_utils/ionman_services.py")
 
 
 def row(name: str, generation: str) -> Json:
