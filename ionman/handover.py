@@ -21,6 +21,9 @@ def plan(services: tuple[Service, ...], facts: Facts, folder: str, leaves: str =
     `leaves` is the generation that is rolled back by hand.
     """
     goals = [goal(service, facts, folder, f"services[{i}]") for i, service in enumerate(services)]
+    for one in goals:
+        if not leaves:
+            _refuse_dropped(one, facts)
     works = [handover(one, facts) for one in goals]
     known = {one.service.name for one in goals}
     others = sorted({split[0] for name in facts.programs if (split := parts(name))} - known)
@@ -42,6 +45,22 @@ def handover(one: Goal, facts: Facts) -> Work:
     untouched = [program for program in one.programs if program not in touched]
     steps.extend(Step(KEEP, name, f"version {one.service.version} is ready; nothing to do") for name in untouched)
     return Work(one.service.name, one, tuple(steps), turn.ran, turn.ran or _most(there, memory))
+
+
+def _refuse_dropped(one: Goal, facts: Facts) -> None:
+    """Draining the last of the old would be the end of what the new does not answer any more."""
+    service = one.service
+    build = facts.builds[service.app, service.version]
+    offers = build.offers.get(service.file) if build else None
+    if offers is None or not one.programs or service.how.allow_gap:
+        return
+    answered = {uri: found.version for found in facts.of(service.name).values() for uri in found.answers}
+    if dropped := sorted(answered.keys() - offers):
+        raise InputError(
+            f"{service.name}: version {service.version} does not answer {', '.join(dropped)}, "
+            f"which version {answered[dropped[0]]} answers here",
+            remedy="nothing was changed; with `allow_gap: true` its callers are told that there is no such procedure",
+        )
 
 
 def _removal(service: str, facts: Facts) -> Work:

@@ -25,17 +25,22 @@ class Missing(InputError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Build:
-    """An installed version: the text of its build.json, and which of its files are services."""
+    """An installed version: the text of its build.json, which of its files are services, and what each answers.
+
+    `offers`: file -> URIs of procedures; a file that nothing is said of is not in it.
+    """
 
     text: str
     files: frozenset[str] = frozenset()
+    offers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Found:
     """A program folder on the host. `proven`: it was ready once; `note`: why it is not ready, in its own words.
 
-    `stopped`: supervise is there and its program is not, as after ``svc -d``.
+    `stopped`: supervise is there and its program is not, as after ``svc -d``. `answers`: the URIs of its author's
+    procedures, while it is ready.
     """
 
     linked: bool = True
@@ -45,6 +50,7 @@ class Found:
     version: str = ""
     schedule: str = "roundrobin"
     note: str = ""
+    answers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

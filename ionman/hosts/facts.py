@@ -1,5 +1,6 @@
 """What is on the host now: read from its files, its supervisors and its instances' own answers. Changes nothing."""
 
+import json
 import pwd
 import time
 from collections.abc import Iterator, Mapping
@@ -33,7 +34,13 @@ def _build(layout: Layout, app: str, version: str) -> Build | None:
     place = layout.release(app, version)
     if not (place / "build.json").is_file():
         return None
-    return Build((place / "build.json").read_text(), frozenset(path.name for path in (place / "app").glob("*.py")))
+    text = (place / "build.json").read_text()
+    offers = json.loads(text).get("services", {})
+    return Build(
+        text,
+        frozenset(path.name for path in (place / "app").glob("*.py")),
+        {file: frozenset(said.get("procedures", ())) for file, said in offers.items()},
+    )
 
 
 def _files(layout: Layout) -> Iterator[Path]:
@@ -46,7 +53,7 @@ def _children(place: Path) -> Iterator[Path]:
 
 def found(layout: Layout, name: str, status: Status) -> Found:
     """How one program is."""
-    note = unready(layout, name, status)
+    note, document = _asked(layout, name, status)
     about = supervisor.about(layout, name)
     return Found(
         linked=supervisor.enabled(layout, name),
@@ -56,25 +63,32 @@ def found(layout: Layout, name: str, status: Status) -> Found:
         version=str(about.get("version", "")),
         schedule=str(about.get("schedule", "roundrobin")),
         note=note,
+        answers=frozenset(() if note else document.get("procedures", ())),
     )
 
 
 def unready(layout: Layout, name: str, status: Status) -> str:
     """Why an instance is not ready, in its own words; empty when it is."""
+    return _asked(layout, name, status)[0]
+
+
+def _asked(layout: Layout, name: str, status: Status) -> tuple[str, Mapping[str, Any]]:
+    """Why an instance is not ready, and all that it says of itself."""
     if not status.supervised:
-        return "not supervised"
+        return "not supervised", {}
     if not status.up:
-        return "down"
+        return "down", {}
     try:
         answer = control.ask(layout.control(name))
     except Unavailable:
         count = supervisor.failures(layout, name)
-        return f"ended soon after its start, for the {count}. time in a row" if count else "starting"
+        return f"ended soon after its start, for the {count}. time in a row" if count else "starting", {}
     if answer.get("pid") != status.pid:
-        return "starting"
+        return "starting", {}
     if answer.get("state") == "ready":
-        return ""
-    return ": ".join(str(answer[key]) for key in ("state", "message") if answer.get(key)) or "says nothing of itself"
+        return "", answer
+    said = ": ".join(str(answer[key]) for key in ("state", "message") if answer.get(key))
+    return said or "says nothing of itself", answer
 
 
 def router_note(status: Status, about: Mapping[str, Any]) -> str:

@@ -89,7 +89,8 @@ def main() -> None:
             peer, _ = server.accept()
             with peer:
                 who = {"service": "demo", "pid": os.getpid(), "host": socket.gethostname(), "message": ""}
-                document = {**who, **state, "stats": stats(fake, began), "answers": ["others"]}
+                said = {"procedures": config.get("app_answers", "").split(), "answers": ["others"]}
+                document = {**who, **state, **said, "stats": stats(fake, began)}
                 answer(peer, document, [one for one in config.get("app_alone", "").split(", ") if one])
 
 

@@ -48,7 +48,8 @@ def named(text: str) -> str:
     return text
 
 
-BUILDS = {("demo", version): Build(text, frozenset({"demo.py"})) for version, text in BUILD.items()}
+OFFERS = {"demo.py": frozenset({"app.demo.method1", "app.demo.method2"})}
+BUILDS = {("demo", version): Build(text, frozenset({"demo.py"}), OFFERS) for version, text in BUILD.items()}
 GOALS = [goal(service(version), Facts(BUILDS), FOLDER) for version in BUILD]
 
 
