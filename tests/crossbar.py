@@ -74,6 +74,11 @@ class Crossbar:
     description: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def door(self) -> Path:
+        """Its socket for its own host."""
+        return self.directory / "door.sock"
+
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.ca = self.directory / "ca.pem"
@@ -102,7 +107,7 @@ class Crossbar:
 
     def write(self) -> Path:
         """Write the router's files and return the path of the node's configuration."""
-        for name, text in router.files(self.description, SALT, self.directory).items():
+        for name, text in router.files(self.description, SALT, router.Place(self.directory, self.door)).items():
             write(self.directory / name, text)
         return self.directory / router.CONFIGURATION
 

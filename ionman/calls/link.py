@@ -41,9 +41,8 @@ class Link(asyncio.Protocol):
         self.opened: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
         self._loop = loop
-        self._websocket = ClientProtocol(
-            parse_uri(f"wss://{router}/ws"), subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE
-        )
+        address = "ws://localhost/ws" if router.path else f"wss://{router}/ws"
+        self._websocket = ClientProtocol(parse_uri(address), subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE)
         self._parts: deque[bytes] = deque()
         self._heard = loop.time()
         self._pinged = 0.0  # when, or 0 when nothing is asked

@@ -22,10 +22,13 @@ MOST_MEMORY_KIB = 1 << 20
 
 @dataclass(frozen=True, repr=False)
 class Account:
-    """Who logs in where, by `password` or by `key` (an Ed25519 seed, 64 hex digits); a repr would show them."""
+    """Who logs in where, by `password` or by `key` (an Ed25519 seed, 64 hex digits); a repr would show them.
+
+    Without a user: anonymous, as a router's own host is on the router's socket.
+    """
 
     realm: str
-    user: str
+    user: str = ""
     password: str = ""
     key: str = ""
 
@@ -51,7 +54,25 @@ def login(account: Account) -> Login:
         return _Cryptosign(account.key)
     if account.password:
         return _Scram(account.user, account.password)
+    if not account.user:
+        return _Anonymous()
     raise ConfigurationError(f"there is no password and no key for {account.user}", remedy="give one of them")
+
+
+class _Anonymous:
+    """No proof at all."""
+
+    method = "anonymous"
+
+    def extra(self) -> dict[str, Any]:
+        return {}
+
+    def answer(self, challenge: Mapping[str, Any]) -> str:
+        raise Refused(f"the router wants a proof of nobody: {challenge}", remedy="look who answers at this address")
+
+    def accept(self, extra: Mapping[str, Any]) -> bool:
+        del extra
+        return True
 
 
 class _Scram:

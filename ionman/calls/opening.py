@@ -31,7 +31,7 @@ async def open_link(router: Router, context: ssl.SSLContext, limit: float) -> Li
     except socket.gaierror as error:
         remedy = "look for a typing error, or at the resolver"
         raise Unavailable(f"the name {router.host} is not resolved: {error.strerror}", remedy=remedy) from error
-    except ConnectionRefusedError as error:
+    except (ConnectionRefusedError, FileNotFoundError) as error:
         remedy = "start the router, or look at the port"
         raise Unavailable(f"{router} refuses connections: nothing listens there", remedy=remedy) from error
     except TimeoutError as error:
@@ -61,21 +61,28 @@ class Broken(Unavailable):
 
 
 async def _open(router: Router, context: ssl.SSLContext) -> Link:
-    loop = asyncio.get_running_loop()
-    sock = await _tcp(router)
-    try:
-        transport, link = await loop.create_connection(
-            lambda: Link(router), sock=sock, ssl=context, server_hostname=router.host, ssl_shutdown_timeout=1
-        )
-    except BaseException:
-        sock.close()
-        raise
+    transport, link = await (_unix(router) if router.path else _tls(router, context))
     try:
         await link.opened
     except BaseException:
         transport.abort()
         raise
     return link
+
+
+async def _unix(router: Router) -> tuple[asyncio.Transport, Link]:
+    return await asyncio.get_running_loop().create_unix_connection(lambda: Link(router), router.path)
+
+
+async def _tls(router: Router, context: ssl.SSLContext) -> tuple[asyncio.Transport, Link]:
+    sock = await _tcp(router)
+    try:
+        return await asyncio.get_running_loop().create_connection(
+            lambda: Link(router), sock=sock, ssl=context, server_hostname=router.host, ssl_shutdown_timeout=1
+        )
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def _tcp(router: Router) -> socket.socket:

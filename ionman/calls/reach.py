@@ -24,19 +24,27 @@ TLS_TROUBLE = {
 }
 
 
+UNIX = "unix:"
+
+
 @dataclass(frozen=True)
 class Router:
-    """Where a router listens."""
+    """Where a router listens; `path` is that of a socket on this host, without TLS."""
 
     host: str
     port: int
+    path: str = ""
 
     def __str__(self) -> str:
+        if self.path:
+            return f"{UNIX}{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse(address: str, default_port: int = 8443) -> Router:
-    """`host`, `host:port` or `[v6]:port` as a `Router`; raises `ConfigurationError` for anything else."""
+    """`host`, `host:port`, `[v6]:port` or `unix:/path` as a `Router`; `ConfigurationError` for anything else."""
+    if address.startswith(UNIX):
+        return Router("localhost", 0, address.removeprefix(UNIX))
     host, bracket, rest = address.strip().partition("]")
     if bracket:
         host, port = host.removeprefix("["), rest.removeprefix(":")

@@ -148,7 +148,9 @@ async def _log_in(link: Link, account: Account) -> None:
     said: asyncio.Queue[list[Any] | Unavailable] = asyncio.Queue()
     link.take = link.ended = said.put_nowait
     method = login(account)
-    details = {"roles": ROLES, "authid": account.user, "authmethods": [method.method], "authextra": method.extra()}
+    details = {"roles": ROLES, "authmethods": [method.method], "authextra": method.extra()}
+    if account.user:
+        details["authid"] = account.user
     link.send(cbor2.dumps([wamp.HELLO, account.realm, details]))
     message = await _next(said)
     if message[0] == wamp.CHALLENGE:

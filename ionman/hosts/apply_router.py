@@ -41,7 +41,8 @@ def wanted(layout: Layout, router: Router, *, check: bool) -> Node:
     if problems:
         lines = "".join(f"\n    router.{problem}" for problem in problems)
         raise InputError(f"the router's section cannot be used:{lines}", remedy="nothing was changed")
-    texts = describe.files(description, _salt(layout, make=not check), layout.router_configuration)
+    place = describe.Place(layout.router_configuration, layout.door)
+    texts = describe.files(description, _salt(layout, make=not check), place)
     paths = (router.certificate, router.key, *router.chain)
     return crossbar.node(layout, router, texts, b"".join(Path(path).read_bytes() for path in paths))
 

@@ -117,6 +117,11 @@ class Layout:
         return self.runs / program / "control.sock"
 
     @property
+    def door(self) -> Path:
+        """The socket by which this host comes into its own router."""
+        return self.runs / ROUTER / "door.sock"
+
+    @property
     def lock(self) -> Path:
         """The file that one apply at a time holds."""
         return self.runs / "apply.lock"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ionman.routers.permission import Permission, exact, listed, mixed, prefix, render, settle
-from ionman.routers.shape import AUTHORIZER, OPS, rendered, service_role, service_roles, slug
+from ionman.routers.shape import AUTHORIZER, HOST, OPS, rendered, service_role, service_roles, slug
 
 CONTRACT = "ionman.service."  # prefix of what every service answers beside its own procedures: ping, info, stats, ...
 PROCEDURE = "ionman.router.authorize"
@@ -25,6 +25,7 @@ def realm_roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> list[Jso
         *({"name": names[role], "authorizer": PROCEDURE} for role in sorted(asked)),
         *(_static(names[role], entries) for role, entries in _roles(router, realm).items() if role not in asked),
         _static(AUTHORIZER, exact([PROCEDURE], "register")),
+        _static(HOST, [*_meta(), prefix("ionman.router.", "call", "register", "publish", "subscribe")]),
     ]
 
 
@@ -61,8 +62,13 @@ def _roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, lis
     for service in services(router, realm):
         roles[service_role(service["name"])] = list(_service(service))
     deploy = prefix("ionman.deploy.", "call", "register", "publish", "subscribe")
-    roles[OPS] = [prefix("wamp.", "call", "subscribe"), prefix("ionman.", "call", "subscribe"), deploy]
+    roles[OPS] = [*_meta(), deploy]
     return roles
+
+
+def _meta() -> list[Permission]:
+    """To see what is on the router, and to ask the services how they are."""
+    return [prefix("wamp.", "call", "subscribe"), prefix("ionman.", "call", "subscribe")]
 
 
 def _permission(entry: Mapping[str, Any]) -> Permission:

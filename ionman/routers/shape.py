@@ -15,7 +15,8 @@ PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")  # Ed25519, hex
 
 OPS = "ops"
 AUTHORIZER = "authorizer"  # the role of what answers for the services' rights, ionman.routers.authorizer
-RESERVED = ("trusted", "anonymous", AUTHORIZER)  # the first two Crossbar lets pass without looking
+HOST = "host"  # the role of the router's own host, which comes in by a socket of its own
+RESERVED = ("trusted", "anonymous", AUTHORIZER, HOST)  # the first two Crossbar lets pass without looking
 
 
 def slug(name: str) -> str:

@@ -5,16 +5,16 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
 import ionman
-from ionman import process, router
+from ionman import process
 from ionman.call import Account, Client
 from ionman.errors import WampError
+from ionman.routers.listener import PAGE
 from tests.call.relay import Relay
 from tests.callee import Callee
 from tests.crossbar import Crossbar
@@ -35,7 +35,7 @@ def method1(argv: Any, details: Mapping[str, Any]) -> Any:
 @pytest.fixture(scope="module", autouse=True)
 def bundle() -> None:
     """ionman.js as `npm run build` makes it; built here when it is not there yet."""
-    web = Path(router.PAGE).parent
+    web = PAGE.parent
     if not (web / "static" / "ionman.js").exists():
         process.run(["npm", "ci"], cwd=web)
         process.run(["npm", "run", "build"], cwd=web)

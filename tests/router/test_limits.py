@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
 from websockets.typing import Origin, Subprotocol
 
-from ionman.router import HTTP_TIMEOUT_S, MAX_MESSAGE_SIZE
+from ionman.routers.listener import HTTP_TIMEOUT_S, MAX_MESSAGE_SIZE
 from tests.crossbar import Crossbar
 
 CBOR = Subprotocol("wamp.2.cbor")

@@ -145,8 +145,7 @@ def test_only_services_and_mixed_roles_are_asked_for() -> None:
     ]
     assert {name for name, _ in asked} == {"mixed", "service_demo", "service_query_2"}
     assert [component["realm"] for component in worker["components"]] == ["ionman", "other"]
-    answering = [realm["roles"][-1] for realm in worker["realms"]]
-    assert {role["name"] for role in answering} == {"authorizer"}
+    answering = [role for realm in worker["realms"] for role in realm["roles"] if role["name"] == "authorizer"]
     assert {entry["uri"] for role in answering for entry in role["permissions"]} == {uri for _, uri in asked}
     assert rights(description())["realms"]["other"] == {}
 
@@ -157,15 +156,15 @@ def test_who_calls_is_always_disclosed() -> None:
     assert all(entry["disclose"] == {"caller": True, "publisher": True} for entry in entries)
 
 
-def test_only_ops_has_the_meta_api() -> None:
+def test_only_ops_and_its_own_host_have_the_meta_api() -> None:
     _, realms, _ = rendered(description())
     holders = {name for roles in realms.values() for name, role in roles.items() if any("wamp" in uri for uri in role)}
-    assert holders == {"ops", "ops_other"}
+    assert holders == {"ops", "ops_other", "host"}
 
 
 def test_a_role_of_two_realms_has_two_names_on_the_router() -> None:
     _, realms, principals = rendered(description())
-    assert set(realms["other"]) == {"client_other", "ops_other", "authorizer"}
+    assert set(realms["other"]) == {"client_other", "ops_other", "authorizer", "host"}
     assert (principals["alice"]["role"], principals["oscar"]["role"]) == ("client", "client_other")
 
 
