@@ -66,6 +66,7 @@ lock: build/stamps/uv ## renew the locks from their sources
 	@cd $(LOCKS) && for name in bootstrap build; do ../../$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes $$name.in -o $$name.txt; done
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt $(LOCKS)/crossbar.in -o $(LOCKS)/crossbar.txt
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt pyproject.toml -o $(LOCKS)/runtime.txt
+	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt -c $(LOCKS)/runtime.txt --extra host pyproject.toml -o $(LOCKS)/host.txt
 	@$(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes --override $(LOCKS)/overrides.txt -c $(LOCKS)/runtime.txt --all-extras pyproject.toml $(LOCKS)/bootstrap.in -o $(LOCKS)/controller.txt
 	@cp $(LOCKS)/runtime.txt examples/demo/requirements.lock
 
