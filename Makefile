@@ -54,7 +54,7 @@ demo: setup ## the whole chain on three lab hosts, or on loopback where lab host
 
 test: setup ## everything: lint, unit, real Crossbar, real svc, real apt, lab hosts, a real browser
 	@$(MAKE) lint
-	@.venv/bin/pytest
+	@.venv/bin/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 faults: setup ## replace, scale and break the service on three hosts under load, by svc and by systemd (about an hour)
 	@.venv/bin/pytest -x -s tests/faults

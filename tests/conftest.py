@@ -10,16 +10,23 @@ from tests.crossbar import Crossbar
 
 # The cheap ones first, so that a mistake shows early; a folder that is not named comes after these.
 ORDER = ("unit", "roles", "call", "runtime", "router", "lock", "probe", "browser", "host", "deb", "fleet")
+# What is spread over processes (`pytest -n 2`) is the file, but these folders share what is slow to make; they go first.
+TOGETHER = ("fleet", "deb")
 HERE = Path(__file__).parent
 collect_ignore = ["faults"]  # heavy: `make faults`
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(HERE).parts[0]
-        return ORDER.index(folder) if folder in ORDER else len(ORDER)
+    spread = "PYTEST_XDIST_WORKER" in os.environ
+    order = (*TOGETHER, *ORDER) if spread else ORDER
 
-    items.sort(key=place)
+    def folder(item: pytest.Item) -> str:
+        return item.path.relative_to(HERE).parts[0]
+
+    items.sort(key=lambda item: order.index(folder(item)) if folder(item) in order else len(order))
+    for item in items:
+        group = folder(item) if folder(item) in TOGETHER else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
