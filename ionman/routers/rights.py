@@ -12,6 +12,7 @@ from ionman.routers.shape import AUTHORIZER, HOST, OPS, rendered, service_role, 
 
 CONTRACT = "ionman.service."  # prefix of what every service answers beside its own procedures: ping, info, stats, ...
 PROCEDURE = "ionman.router.authorize"
+LEAVING = "ionman.router.leaving"  # {"seconds"}: this router is about to go away; who can, moves to another
 # What a service needs to know whether it is the last callee of a procedure; nothing else of the meta API.
 META = ("wamp.registration.lookup", "wamp.registration.count_callees")
 
@@ -63,7 +64,7 @@ def _roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, lis
         roles[service_role(service["name"])] = list(_service(service))
     deploy = prefix("ionman.deploy.", "call", "register", "publish", "subscribe")
     roles[OPS] = [*_meta(), deploy]
-    return roles
+    return {name: [*entries, *exact([LEAVING], "subscribe")] for name, entries in roles.items()}
 
 
 def _meta() -> list[Permission]:
