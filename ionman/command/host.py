@@ -61,9 +61,22 @@ def _doing(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def command(check: bool, wait: float, as_json: bool, root: Path, **own: Any) -> None:
-        function(run=_Run(_layout(root), check, wait, as_json), **own)
+        function(run=_Run(layout_of(root), check, wait, as_json), **own)
 
     return _check(_wait(_json(_root(command))))
+
+
+def _for_the_record(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say who does it, and what for; `function` gets them as `deploy`."""
+
+    @click.option("--deploy", default="", help="Which deploy it belongs to, for the record.")
+    @click.option("--who", default="", help="Who asked for it, for the record.")
+    @click.option("--what", default="", help="What it is to the record instead of its own name.")
+    @wraps(function)
+    def command(deploy: str, who: str, what: str, **own: Any) -> None:
+        function(deploy=Deploy(deploy, who, what), **own)
+
+    return command
 
 
 @click.group()
@@ -84,37 +97,36 @@ def apply_(run: _Run) -> None:
 @_root
 def status(as_json: bool, root: Path) -> None:
     """Say what runs here, which version and generation, and whether it is ready."""
-    rows = report.rows(_layout(root))
+    rows = report.rows(layout_of(root))
     print(json.dumps(rows) if as_json else "\n".join(report.table(rows)))
 
 
 @host.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--allow-gap", is_flag=True, help="Even if nobody answers any more then.")
+@_for_the_record
 @_doing
-def remove(names: tuple[str, ...], allow_gap: bool, run: _Run) -> None:
+def remove(names: tuple[str, ...], allow_gap: bool, deploy: Deploy, run: _Run) -> None:
     """Drain and remove services (or `router`) by name; the others are left alone."""
-    run.tell(converge.remove(names, run.layout, run.asked(allow_gap=allow_gap)))
+    run.tell(converge.remove(names, run.layout, run.asked(deploy, allow_gap=allow_gap)))
 
 
 @host.command()
 @click.argument("service")
-@click.option("--deploy", default="", help="Which deploy it belongs to, for the record.")
-@click.option("--who", default="", help="Who asked for it, for the record.")
-@click.option("--what", default="", help="What it is to the record instead of `rollback`.")
 @click.option(
     "--to", default="", metavar="GENERATION", help="To this one instead of the one that was good here before."
 )
 @click.option("--lent", is_flag=True, help="Read on standard input (JSON) what another host has applied it with.")
 @click.option("--no-blame", is_flag=True, help="What is left is not marked as failed: it was not at fault.")
+@_for_the_record
 @_doing
 def rollback(  # noqa: PLR0913, PLR0917 - click hands over each option
-    service: str, deploy: str, who: str, what: str, to: str, lent: bool, no_blame: bool, run: _Run
+    service: str, to: str, lent: bool, no_blame: bool, deploy: Deploy, run: _Run
 ) -> None:
     """Go back to the last generation of SERVICE that was good; the one that is left is marked as failed."""
     entry = back.entry(sys.stdin.read()) if lent else None
     way = back.Way(to, entry, blame=not no_blame)
-    run.tell(back.rollback(service, run.layout, run.asked(Deploy(deploy, who, what)), way))
+    run.tell(back.rollback(service, run.layout, run.asked(deploy), way))
 
 
 @host.command()
@@ -124,11 +136,11 @@ def rollback(  # noqa: PLR0913, PLR0917 - click hands over each option
 @_root
 def history(service: str, last: int, as_json: bool, root: Path) -> None:
     """Say what was deployed here: who, what, from, to, when, with which result."""
-    rows = kept.history(_layout(root), service)[-last:]
+    rows = kept.history(layout_of(root), service)[-last:]
     print(json.dumps(rows) if as_json else "\n".join(record.table(rows)))
 
 
-def _layout(root: Path) -> Layout:
+def layout_of(root: Path) -> Layout:
     """The layout below `root`; `/` needs root's rights."""
     if root == Path("/") and os.geteuid() != 0:
         raise NotPossible("a host is converged by root", remedy="use sudo, or --root DIR for a folder of your own")

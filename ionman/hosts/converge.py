@@ -147,7 +147,7 @@ def remove(names: tuple[str, ...], layout: Layout, asked: Asked) -> Outcome:
         if unknown:
             raise InputError(f"{unknown[0]} does not run here", remedy=f"here: {', '.join(sorted(known)) or 'nothing'}")
         plan = handover.plan((), only(there, lambda name: name in names), str(layout.configuration))
-        gaps = frozenset(names if asked.allow_gap else ())
+        gaps = _gaps(plan, there, everywhere=asked.allow_gap)
         gap.foresee(layout, asked.say, plan, gaps)
         stop = (Step("drain", ROUTER, "to be removed"),) if ROUTER in names else ()
         for step in (*plan.steps, *stop):
@@ -156,7 +156,7 @@ def remove(names: tuple[str, ...], layout: Layout, asked: Asked) -> Outcome:
             Doing(layout, plan, asked.say, signed(asked.deploy), gaps=gaps).all()
             if stop:
                 apply_router.remove(layout, asked.say)
-        return Outcome((*plan.steps, *stop), works=plan.works, planned=asked.check)
+        return Outcome((*plan.steps, *stop), works=plan.works, planned=asked.check, gaps=gaps)
 
 
 def only(there: Facts, ours: Callable[[str], bool]) -> Facts:

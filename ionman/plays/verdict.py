@@ -7,24 +7,40 @@ from typing import Any
 from ionman.roll import BAD, Steps
 
 LONGEST = 300  # characters of what is said of a host
+_NOTHING = "nothing to do"
 _ERROR = re.compile(r" error [^ ]+: (.+)")  # of a service's log line: time, level, program, message
+_VERB = {"leave": "deploy"}  # the services that leave are its first part
 _PAST = {"deploy": "deployed", "scale": "scaled", "rollback": "rolled back"}
 
 
-def lines(steps: Mapping[str, Steps], lost: Mapping[str, str], *, check: bool = False) -> list[str]:
+def lines(
+    steps: Mapping[str, Steps], lost: Mapping[str, str], left: Mapping[str, str] | None = None, *, check: bool = False
+) -> list[str]:
     """The verdict: a headline, then a line for each host of the fleet.
 
-    `lost`: host -> why it failed in a play that is none of the services' own. Empty when nothing was looked at and
-    nothing failed.
+    `lost`: host -> why it failed in a play that is none of the services' own; `left`: host -> which services went
+    before. Empty when nothing was looked at and nothing failed.
     """
+    left = left or {}
     fleet = list(next((one["look"]["fleet"] for one in steps.values() if "look" in one), lost))
     if not fleet:
         return []
     verb = next((one["look"]["verb"] for one in steps.values() if "look" in one), "this run")
+    verb = _VERB.get(verb, verb)
     told = {host: (_runs(steps.get(host, {})), _happened(host, steps, lost, check=check)) for host in fleet}
+    for host in left.keys() & told.keys():
+        runs, what = told[host]
+        told[host] = runs, left[host] if what == _NOTHING else f"{left[host]}; {what}"
     widths = [max(map(len, column)) for column in (told, [runs for runs, _ in told.values()])]
     rows = [f"{host:<{widths[0]}}  {runs:<{widths[1]}}  {what}".rstrip() for host, (runs, what) in told.items()]
-    return [_headline(verb, fleet, steps, lost, check=check), *rows]
+    return [_headline(verb, fleet, steps, lost, left, check=check), *rows]
+
+
+def gone(before: Steps, now: Steps) -> str:
+    """Which services have left a host, when `before` are the steps of that part of a deploy and `now` those after."""
+    turn = before.get("roll", {})
+    over = before["look"]["verb"] == "leave" != now["look"]["verb"]
+    return changed(turn["services"]) if over and turn.get("result") == "done" else ""
 
 
 def first_line(text: object) -> str:
@@ -41,16 +57,22 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def _headline(
-    verb: str, fleet: Sequence[str], steps: Mapping[str, Steps], lost: Mapping[str, str], *, check: bool
+def _headline(  # noqa: PLR0913 - all that is known
+    verb: str,
+    fleet: Sequence[str],
+    steps: Mapping[str, Steps],
+    lost: Mapping[str, str],
+    left: Iterable[str],
+    *,
+    check: bool,
 ) -> str:
     bad = [host for host in fleet if _bad(steps.get(host, {})) or host in lost]
     if bad:
-        begun = any(steps.get(host, {}).get("roll", {}).get("result") in ("done", *BAD) for host in fleet)
+        begun = left or any(steps.get(host, {}).get("roll", {}).get("result") in ("done", *BAD) for host in fleet)
         return f"{verb} FAILED on {', '.join(bad)}" + ("" if begun else "; no service was changed")
     if check:
         return f"{verb}: only a check, nothing was changed"
-    changed = [host for host in fleet if steps.get(host, {}).get("roll", {}).get("result") == "done"]
+    changed = [host for host in fleet if host in left or steps.get(host, {}).get("roll", {}).get("result") == "done"]
     return f"{_PAST[verb]} on {', '.join(changed)}" if changed else f"{verb}: nothing to do, all is as it should be"
 
 
@@ -109,7 +131,7 @@ def _happened(host: str, steps: Mapping[str, Steps], lost: Mapping[str, str], *,
     if turn.get("result") in BAD:
         return _joined(f"{turn['result']}: {first_line(turn['why'])}", end)
     if turn.get("result") == "done" or not look["changed"]:
-        return _joined(what or "tidied up", end) if turn else "nothing to do"
+        return _joined(what or "tidied up", end) if turn else _NOTHING
     if check:
         return f"would change: {what}" if what else "would change"
     return f"not begun: {first_line(turn.get('why', 'another host failed'))}"

@@ -194,7 +194,7 @@ class ActionModule(ActionBase):
 
     def _deploy(self):
         """Who does what, for the record of the hosts; the id is the same for all hosts of this run."""
-        return {**locks.deploy(), "what": self._verb}
+        return {**locks.deploy(), "what": {"leave": "deploy"}.get(self._verb, self._verb)}
 
     def _asked(self, *, soaked, canaries=None):
         """The arguments of the module that runs on the host."""

@@ -19,6 +19,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.steps = {}
+        self.left = {}
         self.lost = {}
         self.check = False
 
@@ -43,13 +44,16 @@ class CallbackModule(CallbackBase):
     def _keep(self, result):
         steps = roll.steps(result.result)
         if steps:
-            self.steps[result.host.get_name()] = steps
+            host = result.host.get_name()
+            if host in self.steps and (gone := verdict.gone(self.steps[host], steps)):
+                self.left[host] = gone
+            self.steps[host] = steps
         return bool(steps)
 
     def v2_playbook_on_stats(self, stats):
         """Say it."""
         del stats
-        lines = verdict.lines(self.steps, self.lost, check=self.check)
+        lines = verdict.lines(self.steps, self.lost, self.left, check=self.check)
         if lines:
             self._display.banner("VERDICT")
         for line in lines:

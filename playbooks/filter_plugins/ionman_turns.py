@@ -1,4 +1,4 @@
-"""The filters `ionman_turns` and `ionman_batches`: who has a turn in a roll, in order, and how many at a time."""
+"""The filters `ionman_turns`, `ionman_batches` and `ionman_rolled`: who has a turn, how many at a time, and whether any."""
 
 from ionman import roll
 
@@ -27,9 +27,15 @@ def batches(fleet, hostvars):
     return [1] if rolling is None else rolling.sizes
 
 
+def rolled(fleet, hostvars):
+    """All hosts when any of them has a turn, else none: there is nothing to put back, and nobody to tell."""
+    rolling = arranged(fleet, hostvars)
+    return list(fleet) or ["services"] if rolling is None or rolling.order else []
+
+
 class FilterModule:
     """What Ansible loads."""
 
     def filters(self):
         """The filters by name."""
-        return {"ionman_turns": turns, "ionman_batches": batches}
+        return {"ionman_turns": turns, "ionman_batches": batches, "ionman_rolled": rolled}

@@ -10,10 +10,11 @@ description:
 options:
   what:
     description: C(apply) the state; C(rollback) the C(service) to C(generation); C(scale) the C(service) to so many
-      C(instances) and change nothing else that runs; undo C(changes) of an earlier apply (C(back)); C(remember) which
-      generations of the C(service) were good here; C(lend) to another host what C(generation) was applied with.
+      C(instances) and change nothing else that runs; C(leave) out what is not in the state and change nothing else;
+      undo C(changes) of an earlier apply (C(back)); C(remember) which generations of the C(service) were good here;
+      C(lend) to another host what C(generation) was applied with.
     type: str
-    choices: [apply, rollback, scale, back, remember, lend]
+    choices: [apply, rollback, scale, leave, back, remember, lend]
     default: apply
   look: {description: Only say what would be done and what runs, type: bool, default: false}
   service: {description: The service to roll back or to scale, type: str}
@@ -149,6 +150,15 @@ def scale(module, host, state):
     return host.apply(only(module, state, host.status(), numbers))
 
 
+def leave(module, host, state):
+    """Services that are in no list any more go; everything else stays as it is."""
+    listed, rows = {service["name"] for service in state["services"]}, host.status()
+    names = [name for name in running(rows) if name not in listed]
+    if not names:
+        return {"changed": False, "plan": [], "diff": [], "services": [], "running": rows}
+    return host.remove(names, allow_gap=module.params["allow_gap"])
+
+
 def put_back(module, host, state):
     """Undo the changes: another generation by the host's rollback, a number of instances by an apply."""
     rolled, _ = back(module.params["changes"], host.status())
@@ -183,6 +193,7 @@ DOING = {
     "apply": apply,
     "rollback": rollback,
     "scale": scale,
+    "leave": leave,
     "back": put_back,
     "remember": remember,
     "lend": lend,

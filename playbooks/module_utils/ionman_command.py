@@ -20,17 +20,25 @@ class Command:
 
     def rollback(self, service, to="", entry="", blameless=False):
         """What `ionman host rollback` answers: to generation `to`, which is applied with `entry` if none is here."""
-        deploy = self.module.params["deploy"]
-        words = {"deploy": deploy.get("id"), "who": deploy.get("who"), "what": deploy.get("what")}
-        told = [f"--{key}={word}" for key, word in words.items() if word]
-        told += [f"--to={to}"] if to else []
+        told = [f"--to={to}"] if to else []
         told += ["--lent"] if entry else []
         told += ["--no-blame"] if blameless else []
-        return self._ask("rollback", service, f"--wait={self.module.params['wait']}", *told, data=entry or None)
+        return self._ask("rollback", service, *self._deploy(), *told, data=entry or None)
+
+    def remove(self, names, *, allow_gap):
+        """What `ionman host remove` answers."""
+        gap = ["--allow-gap"] if allow_gap else []
+        return self._ask("remove", *names, *self._deploy(), *gap)
 
     def status(self):
         """What runs here, row by row."""
         return self._ask("status", data=None, may_check=False)
+
+    def _deploy(self):
+        """How long to wait, and for whose record."""
+        deploy = self.module.params["deploy"]
+        words = {"deploy": deploy.get("id"), "who": deploy.get("who"), "what": deploy.get("what")}
+        return [f"--wait={self.module.params['wait']}", *(f"--{key}={word}" for key, word in words.items() if word)]
 
     def _ask(self, verb, *arguments, data=None, may_check=True):
         command = [self.path, "host", verb, "--json", f"--root={self.module.params['root']}", *arguments]

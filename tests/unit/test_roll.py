@@ -212,6 +212,26 @@ def test_the_verdict_says_when_nothing_was_to_be_done() -> None:
     ]
 
 
+def test_the_verdict_tells_of_services_that_left_before_the_rest_was_looked_at() -> None:
+    change = {"service": "hello", "from": run("old"), "to": None}
+    fleet = {"fleet": ["a", "b"], "running": rows("old")}
+    leave = {
+        "look": {**look(run("old"), None), **fleet, "verb": "leave"},
+        "roll": {"result": "done", "services": [change]},
+    }
+    after = {"look": {**look(run("old"), run("old")), **fleet}}
+    assert (verdict.gone(leave, after), verdict.gone(leave, leave), verdict.gone(after, after)) == (
+        "hello 1.0.0 removed",
+        "",
+        "",
+    )
+    assert verdict.lines({"a": after, "b": after}, {}, {"a": "hello 1.0.0 removed"}) == [
+        "deployed on a",
+        "a  demo 1.0.0 x1 (old)  hello 1.0.0 removed",
+        "b  demo 1.0.0 x1 (old)  nothing to do",
+    ]
+
+
 def test_the_verdict_says_that_a_host_was_lost_before() -> None:
     steps = {host: {"look": {**look(run("old"), run("new")), "fleet": ["a", "b"], "running": []}} for host in "a"}
     lines = told(steps, b="cannot be reached: timed out")
