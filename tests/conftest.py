@@ -10,7 +10,7 @@ from tests.crossbar import Crossbar
 
 # The cheap ones first, so that a mistake shows early; a folder that is not named comes after these.
 ORDER = ("unit", "roles", "call", "runtime", "router", "lock", "probe", "browser", "host", "deb", "fleet")
-# What is spread over processes (`pytest -n 2`) is the file, but these folders share what is slow to make; they go first.
+# Spread over processes (`pytest -n 2`) are files, but these folders share what is slow to make; they go first.
 TOGETHER = ("fleet", "deb")
 HERE = Path(__file__).parent
 collect_ignore = ["faults"]  # heavy: `make faults`

@@ -220,14 +220,11 @@ def test_the_verdict_tells_of_services_that_left_before_the_rest_was_looked_at()
         "roll": {"result": "done", "services": [change]},
     }
     after = {"look": {**look(run("old"), run("old")), **fleet}}
-    assert (verdict.gone(leave, after), verdict.gone(leave, leave), verdict.gone(after, after)) == (
-        "hello 1.0.0 removed",
-        "",
-        "",
-    )
-    assert verdict.lines({"a": after, "b": after}, {}, {"a": "hello 1.0.0 removed"}) == [
+    assert verdict.gone(leave, after) == "hello removed"
+    assert verdict.gone(leave, leave) == verdict.gone(after, after) == ""
+    assert verdict.lines({"a": after, "b": after}, {}, {"a": "hello removed"}) == [
         "deployed on a",
-        "a  demo 1.0.0 x1 (old)  hello 1.0.0 removed",
+        "a  demo 1.0.0 x1 (old)  hello removed",
         "b  demo 1.0.0 x1 (old)  nothing to do",
     ]
 
