@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-setup: build/stamps/apt build/stamps/venv build/stamps/crossbar build/stamps/web ## install everything into this checkout
+setup: build/stamps/apt build/stamps/venv build/stamps/crossbar build/stamps/web build/stamps/promtool ## install everything into this checkout
 
 build/stamps/apt: Makefile
 	@mkdir -p build/stamps
@@ -47,6 +47,10 @@ build/stamps/web: build/stamps/venv $(wildcard ionman/web/*.js ionman/web/*.mjs 
 	@echo "setup: web page"
 	@$(QUIETLY) npm --prefix ionman/web ci
 	@$(QUIETLY) npm --prefix ionman/web run build
+	@touch $@
+
+build/stamps/promtool: packaging/promtool | build/stamps/apt
+	@$(QUIETLY) packaging/promtool $(CURDIR)/build/tools
 	@touch $@
 
 demo: setup ## the whole chain on three lab hosts, or on loopback where lab hosts are impossible

@@ -4,7 +4,8 @@ The instance writes one JSON object and a newline::
 
     {"service","instance","title","version","release","host","pid","since","state","message","in_flight",
      "routers": {"host1:8443": {"state","error"}}, "procedures": [uris], "answers": ["others"],
-     "stats": {uri: {"calls","errors","last_error","total_ms","latency_ms": {"mean","max","p50","p99"}}}}
+     "stats": {uri: {"calls","errors","last_error","total_ms","latency_ms": {"mean","max","p50","p99"},
+                     "buckets_ms": [[upper bound, calls up to it]]}}}
 
 and then takes one of the questions in `answers` as a line, answers it with another line, and closes; it closes too when
 nothing is asked for half a second. An instance with an older runtime has no `answers`, and fewer numbers.

@@ -60,7 +60,10 @@ def test_numbers() -> None:
     stats = Stats.of(["app.a.b"])
     stats.add("app.a.b", 0.010)
     stats.add("app.a.b", 0.030, "ionman.error.handler: x")
-    assert stats.document()["app.a.b"] == {
+    told = stats.document()["app.a.b"]
+    buckets = dict(told.pop("buckets_ms"))
+    assert (buckets[5], buckets[10], buckets[25], buckets[50], buckets[30000]) == (0, 1, 1, 2, 2)
+    assert told == {
         "calls": 2,
         "errors": 1,
         "last_error": "ionman.error.handler: x",

@@ -1,0 +1,37 @@
+"""`ionman metrics`: the figures of this host, and whether it is well."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import click
+
+from ionman.command.host import layout_of
+from ionman.errors import Unavailable
+from ionman.metering.gather import Gathering
+from ionman.metrics import answer, exposition
+
+_root = click.option(
+    "--root", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), help="Another root than /."
+)
+
+
+@click.group(invoke_without_command=True)
+@_root
+@click.pass_context
+def metrics(context: click.Context, root: Path) -> None:
+    """Print the figures of this host as Prometheus reads them (docs/metrics.md)."""
+    if context.invoked_subcommand is None:
+        with contextlib.closing(Gathering(layout_of(root))) as gathering:
+            print(exposition(gathering.snapshot()).decode(), end="")
+
+
+@metrics.command()
+@_root
+def health(root: Path) -> None:
+    """Call through the router to every service, and say what answered; exit status 69 when something did not."""
+    with contextlib.closing(Gathering(layout_of(root))) as gathering:
+        found = answer(gathering.snapshot().checks)
+    print(json.dumps(found))
+    if found["status"] != "OK":
+        raise Unavailable("this host is not well", remedy="the checks that are not ok say why")
