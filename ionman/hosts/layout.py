@@ -9,6 +9,7 @@ from pathlib import Path
 
 SOCKET_PATH_LIMIT = 107  # sun_path of unix(7) is 108 bytes with its final NUL
 ROUTER = "router"  # the name of the program that runs Crossbar
+METRICS = "ionman-metrics"  # of the one that tells the host's figures
 
 
 def _system_python() -> Path:
@@ -43,6 +44,11 @@ class Layout:
     def log_user(self) -> str | None:
         """The account that writes logs, so that no service can change its own; None: the caller's own."""
         return "ionman-log" if self.confined else None
+
+    @property
+    def metrics_user(self) -> str | None:
+        """The account of what answers to Prometheus on the network; None: the caller's own."""
+        return "ionman-metrics" if self.confined else None
 
     # --- what packages bring ------------------------------------------------------------------------------------
 

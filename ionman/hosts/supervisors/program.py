@@ -18,6 +18,7 @@ class Program:
     `about` is kept beside it, for those who ask what it is; `memory` is in MB, `drain_timeout` in seconds.
     `supervisor` is one of `ionman.hosts.supervisor.NAMES`. With `notify` the program tells its supervisor when it is
     ready, sd_notify(3). A `gentle` one gets less of the processors than others until `supervisor.normal_priority`.
+    `rights` are the capabilities that a program of root's keeps, capabilities(7) without `CAP_`; all others have none.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Program:
     supervisor: str = "svc"
     notify: bool = False
     gentle: bool = False
+    rights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
