@@ -1,4 +1,4 @@
-"""The filters `ionman_turns`, `ionman_batches`, `ionman_rolled`: who has a turn, how many at a time, and whether any."""
+"""The filters `ionman_turns`, `ionman_batches`, `ionman_rolled`: who has a turn, how many at a time, if any."""
 
 from ionman import roll
 
