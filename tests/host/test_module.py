@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ionman import process
+from ionman.hosts import record
 from tests.host.conftest import Host
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
@@ -76,6 +77,22 @@ def test_check_apply_and_again(host: Host, play: Any) -> None:
     status, text = play({"services": [{**service, "instances": -1}]}, **given)
     assert status == 2
     assert "services[0].instances: -1 is not between 0 and 64" in text
+
+
+def test_only_what_is_in_no_list_leaves(host: Host, play: Any) -> None:
+    host.apply(host.document())
+    pids = host.pids()
+    who = {"deploy": {"id": "d1", "who": "alice@here", "what": "deploy"}}
+    state = {"services": json.loads(host.document("1.1.0"))["services"]}
+    status, text = play(state, what="leave", **who)
+    assert (status, "changed=0" in text, host.pids() == pids) == (0, True, True), "listed with another version: stays"
+    gone: dict[str, Any] = {"services": []}
+    status, text = play(gone, "--check", what="leave", **who)
+    assert (status, "changed=1" in text, host.pids() == pids) == (0, True, True), text
+    status, text = play(gone, what="leave", **who)
+    assert (status, "changed=1" in text, host.programs) == (0, True, []), text
+    (*_, last) = record.history(host.layout)
+    assert (last["who"], last["deploy"], last["what"]) == ("alice@here", "d1", "deploy")
 
 
 def test_what_a_package_declares_goes_to_the_router(host: Host, play: Any, tmp_path: Path) -> None:
