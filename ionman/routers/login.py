@@ -5,7 +5,7 @@ from typing import Any
 
 from ionman.routers.credential import salt_for, scram
 from ionman.routers.rights import services
-from ionman.routers.shape import rendered, service_role
+from ionman.routers.shape import NOBODY, rendered, service_role
 
 Json = dict[str, Any]
 
@@ -13,6 +13,8 @@ Json = dict[str, Any]
 def methods(router: Mapping[str, Any], salt: bytes) -> Json:
     """The methods of authentication and their principals; `salt` is the secret that the users' own are made from."""
     auth: Json = {}
+    if any("anonymous" in realm for realm in router["realms"]):
+        auth["anonymous"] = {"type": "static", "role": NOBODY}
     for realm, user in _users(router):
         role = rendered(router, realm)[user["role"]]
         if "key" in user:

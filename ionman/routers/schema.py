@@ -73,13 +73,19 @@ class Other:
 Kind = Text | Whole | Texts | Table | Tables | Other
 
 PERMISSION = Table({"uri": Text(True), "match": Text(), "allow": Texts(True)})
-ROLE = Table({"name": Text(True), "permissions": Tables(PERMISSION)})
+ROLE = Table({"name": Text(True), "permissions": Tables(PERMISSION), "authorizer": Text()})
 USER = Table({"name": Text(True), "password": Text(), "key": Text(), "role": Text(True)})
-REALM = Table({"name": Text(True), "roles": Tables(ROLE), "users": Tables(USER)})
+REALM = Table({"name": Text(True), "roles": Tables(ROLE), "users": Tables(USER), "anonymous": Text()})
 SERVICE = Table(
     {
         **{"name": Text(True), "realm": Text(True), "user": Text(True), "password": Text(), "key": Text()},
         **{"procedures": Texts(True), "topics": Texts(), "calls": Texts(), "kept": Texts()},
+    }
+)
+LINKS = Table(
+    {
+        **{"name": Text(True), "secret": Text(True), "ca": Text(True)},
+        "peers": Tables(Table({"name": Text(True), "address": Text(True)})),
     }
 )
 ROUTER = Table(
@@ -87,7 +93,7 @@ ROUTER = Table(
         **{"address": Text(), "port": Whole(1, 65535), "names": Texts(), "origins": Texts(), "page": Text()},
         **{"certificate": Text(True), "key": Text(True), "chain": Texts()},
         **{"max_connections": Whole(1, 1_000_000), "max_message_size": Whole(1024, 16 << 20)},
-        **{"realms": Tables(REALM, True), "services": Tables(SERVICE)},
+        **{"realms": Tables(REALM, True), "services": Tables(SERVICE), "links": LINKS},
         # The host's own keys of the same section: see ionman.state.
         **{"version": Other(), "ready_timeout": Other(), "supervisor": Other()},
     }

@@ -11,12 +11,28 @@ SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,54}")  # "service_" before it has to ma
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")  # scram signs it as ASCII, between "=" and ","
 URI = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")  # WAMP's strict URIs, without wildcards
 URI_PREFIX = re.compile(r"([a-z0-9_]+\.)+")  # ends with a dot: "app" would also stand for "apple.pie"
+# The first part is there: an empty one would stand for wamp and ionman too.
+URI_WILDCARD = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]*)+")
 PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")  # Ed25519, hex
+# What stands where a secret should, what that means, and what to do. A password may have dollars and braces of its own,
+# so that only what nobody would choose is taken for unset.
+UNSET = (
+    (re.compile(r"\A\s*\Z"), "is empty", "give one, from the vault"),
+    (
+        re.compile(r"\A\$(\{\w+\}|[A-Z_][A-Z0-9_]*)\Z"),
+        "is a variable that was not replaced",
+        "give its value, from the vault",
+    ),
+    (re.compile(r"\{\{.*\}\}"), "is a template that was not filled in", "let Ansible fill it in, or give the value"),
+    (re.compile(r"\A\$ANSIBLE_VAULT;"), "is a vault that was not opened", "give Ansible the vault's password"),
+    (re.compile(r"\A(change[ _-]?me|todo|xxx+)\Z", re.IGNORECASE), "was never chosen", "give one, from the vault"),
+)
 
 OPS = "ops"
 AUTHORIZER = "authorizer"  # the role of what answers for the services' rights, ionman.routers.authorizer
 HOST = "host"  # the role of the router's own host, which comes in by a socket of its own
-RESERVED = ("trusted", "anonymous", AUTHORIZER, HOST)  # the first two Crossbar lets pass without looking
+NOBODY = "without_login"  # the role on the router of who has not logged in, with the rights of a realm's `anonymous`
+RESERVED = ("trusted", "anonymous", AUTHORIZER, HOST, NOBODY)  # the first two Crossbar lets pass without looking
 
 
 def slug(name: str) -> str:
@@ -51,4 +67,6 @@ def rendered(router: Mapping[str, Any], realm: Mapping[str, Any]) -> dict[str, s
         if other is realm:
             break
         earlier |= role_names(router, other)
-    return {role: f"{role}_{slug(realm['name'])}" if role in earlier else role for role in role_names(router, realm)}
+    names = {role: f"{role}_{slug(realm['name'])}" if role in earlier else role for role in role_names(router, realm)}
+    # Who has not logged in gets one role, in whichever realm: it is there only where `anonymous` is written down.
+    return {**names, NOBODY: NOBODY} if "anonymous" in realm else names

@@ -7,6 +7,7 @@ from ionman import certificate, process
 from tests.crossbar import CROSSBAR
 
 IONMAN = Path(__file__).parents[2] / ".venv" / "bin" / "ionman"
+ROLES = ["auditor", "mixed", "service_demo", "service_query_2"]  # that Crossbar asks for
 DESCRIPTION = Path(__file__).parents[1] / "cases" / "router" / "description.yml"
 
 
@@ -22,7 +23,7 @@ def test_what_is_rendered_satisfies_crossbar_check_too(tmp_path: Path) -> None:
     assert (status, json.loads(text)["version"]) == (0, 2)
     assert ionman("render", DESCRIPTION, "--salt-file", tmp_path / "salt")[1] == text
     status, text = ionman("render", DESCRIPTION, "--rights")
-    assert (status, sorted(json.loads(text)["realms"]["ionman"])) == (0, ["mixed", "service_demo", "service_query_2"])
+    assert (status, sorted(json.loads(text)["realms"]["ionman"])) == (0, ROLES)
     status, text = ionman("check", DESCRIPTION, "--crossbar", str(CROSSBAR))
     assert (status, text.strip()) == (0, "no problem found by the description, Crossbar")
 

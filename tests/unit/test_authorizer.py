@@ -17,6 +17,7 @@ ENTRIES = [
     {"uri": URI, "match": "exact", "allow": ["register"]},
     {"uri": "app.demo.news", "match": "exact", "allow": ["publish", "subscribe"]},
     {"uri": BELOW, "match": "prefix", "allow": ["register", "call"]},
+    {"uri": "app..wild.", "match": "wildcard", "allow": ["register"]},
 ]
 
 
@@ -48,6 +49,16 @@ def path(tmp_path: Path) -> Path:
         ("register", "ionman.service.", "prefix", False),
         ("register", "ionman.service.demo2.x", "exact", False),
         ("publish", f"{BELOW}x", "exact", False),
+        ("register", "app.a.wild.b", "exact", True),
+        ("register", "app.a.wild.", "wildcard", True),
+        ("register", "app..wild.", "wildcard", True),
+        ("register", "app..wild.", "exact", False),  # no URI: Crossbar refuses it too
+        ("register", "app.a.wild.", "prefix", False),  # has no end
+        ("register", "app.a..b", "wildcard", False),
+        ("register", ".a.wild.b", "wildcard", False),
+        ("register", "app.a.wild", "exact", False),
+        ("register", "app.a.wild.b.c", "exact", False),
+        ("call", "app.a.wild.b", "exact", False),
     ],
 )
 def test_what_the_entries_allow(path: Path, action: str, uri: str, match: str, allowed: bool) -> None:
@@ -88,7 +99,7 @@ def test_a_file_that_is_the_same_is_not_read_again(path: Path, monkeypatch: pyte
         '{"realms": {"ionman": []}}',
         document("app.x"),
         document({"uri": URI, "allow": ["register"]}),
-        document({"uri": URI, "match": "wildcard", "allow": ["register"]}),
+        document({"uri": URI, "match": "regex", "allow": ["register"]}),
         document({"uri": URI, "match": "exact", "allow": None}),
     ],
 )

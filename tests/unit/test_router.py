@@ -12,7 +12,7 @@ import yaml
 from ionman.errors import ConfigurationError
 from ionman.router import check, node, rights
 from ionman.routers.credential import salt_for, scram
-from ionman.routers.permission import Permission, exact, mixed, prefix, settle
+from ionman.routers.permission import Permission, covers, exact, plain, prefix, settle
 
 CASES = Path(__file__).parents[1] / "cases" / "router"
 SALT = b"a salt secret for tests only"
@@ -135,7 +135,7 @@ def test_what_a_service_may_do_is_not_in_the_configuration() -> None:
     assert rights(other) != rights(description())
 
 
-def test_only_services_and_mixed_roles_are_asked_for() -> None:
+def test_only_services_and_roles_that_crossbar_would_misread_are_asked_for() -> None:
     worker = node(description(), SALT)["workers"][0]
     asked = [
         (role["name"], role["authorizer"])
@@ -143,7 +143,7 @@ def test_only_services_and_mixed_roles_are_asked_for() -> None:
         for role in realm["roles"]
         if "authorizer" in role
     ]
-    assert {name for name, _ in asked} == {"mixed", "service_demo", "service_query_2"}
+    assert {name for name, _ in asked} == {"auditor", "mixed", "service_demo", "service_query_2"}
     assert [component["realm"] for component in worker["components"]] == ["ionman", "other"]
     answering = [role for realm in worker["realms"] for role in realm["roles"] if role["name"] == "authorizer"]
     assert {entry["uri"] for role in answering for entry in role["permissions"]} == {uri for _, uri in asked}
@@ -168,17 +168,40 @@ def test_a_role_of_two_realms_has_two_names_on_the_router() -> None:
     assert (principals["alice"]["role"], principals["oscar"]["role"]) == ("client", "client_other")
 
 
-def test_an_exact_permission_below_a_prefix_is_mixed_unless_it_says_nothing_new() -> None:
-    # Crossbar applies the longest entry alone: app.get would refuse app.get_all, which the prefix allows.
-    assert mixed([*exact(["app.get"], "register"), prefix("app.", "call")])
-    assert not mixed([*exact(["app.get"], "register"), prefix("app.get.", "call")])
-    said = [*exact(["app.get"], "call"), prefix("app.", "call")]
-    assert (mixed(said), settle(said)) == (False, [prefix("app.", "call")])
+def test_only_prefixes_that_let_nobody_register_are_left_to_crossbar() -> None:
+    assert plain([prefix("app.", "call", "publish", "subscribe"), prefix("wamp.", "call")])
+    # Crossbar would let app.get be called, and app.get_all subscribed as a pattern of it.
+    assert not plain([*exact(["app.get"], "call")])
+    assert not plain([Permission("app..get", "wildcard", frozenset({"call"}))])
+    # It does not look whether a registration takes the procedure from the others.
+    assert not plain([prefix("app.", "register")])
 
 
-def test_a_longer_prefix_has_the_rights_of_the_shorter() -> None:
-    entries = settle([prefix("app.", "call"), prefix("app.demo.", "subscribe"), prefix("app.demo.", "publish")])
-    assert entries[1] == Permission("app.demo.", True, frozenset({"call", "subscribe", "publish"}))
+def test_a_longer_prefix_has_the_rights_of_the_shorter_and_is_left_out_without_more() -> None:
+    entries = settle([prefix("app.", "call"), prefix("app.demo.", "subscribe"), prefix("app.demo.x.", "call")])
+    wider = Permission("app.demo.", "prefix", frozenset({"call", "subscribe"}))
+    assert entries == [prefix("app.", "call"), wider]
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "covered"),
+    [
+        (("app.", "prefix"), ("app.demo.", "prefix"), True),
+        (("app.", "prefix"), ("app..x", "wildcard"), True),
+        (("app.demo.", "prefix"), ("app.", "prefix"), False),
+        (("app.demo.", "prefix"), ("app..x", "wildcard"), False),
+        (("app..x", "wildcard"), ("app.demo.x", "exact"), True),
+        (("app..", "wildcard"), ("app..x", "wildcard"), True),
+        (("app..x", "wildcard"), ("app.demo.y", "exact"), False),
+        (("app..x", "wildcard"), ("app.demo.x.y", "exact"), False),
+        (("app..x", "wildcard"), ("app.demo.", "prefix"), False),
+        (("app.x", "exact"), ("app.x", "exact"), True),
+        (("app.x", "exact"), ("app.x", "prefix"), False),
+    ],
+)
+def test_what_an_entry_stands_for(wide: tuple[str, Any], narrow: tuple[str, Any], covered: bool) -> None:
+    anything = frozenset({"call"})
+    assert covers(Permission(*wide, anything), Permission(*narrow, anything)) is covered
 
 
 @pytest.mark.filterwarnings("ignore:'crypt' is deprecated:DeprecationWarning")  # passlib, which Autobahn imports
