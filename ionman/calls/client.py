@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import ssl
 import threading
 import time
 from collections import deque
@@ -19,7 +18,7 @@ from ionman.calls.asking import Asking, Question, Reply
 from ionman.calls.joining import Joining
 from ionman.calls.keeping import Keeping, Kept
 from ionman.calls.login import Account, login
-from ionman.calls.reach import parse, trust
+from ionman.calls.reach import Trust, parse
 from ionman.calls.wamp import Session
 from ionman.errors import ConfigurationError, InputError, IonmanError, Late, Unavailable
 
@@ -53,12 +52,12 @@ class Client:
         self._lost_callbacks: list[Callable[[IonmanError], None]] = []
         self._inbox: deque[Question] = deque()
         self._woken = False
-        self._start(places, account, trust(Path(ca) if ca else None))
+        self._start(places, account, Trust(Path(ca) if ca else None))
 
-    def _start(self, places: list[Any], account: Account, context: ssl.SSLContext) -> None:
+    def _start(self, places: list[Any], account: Account, trusted: Trust) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="ionman-client", daemon=True)
-        self._joining = Joining(places, account, context, self._changed, self._lost)
+        self._joining = Joining(places, account, trusted, self._changed, self._lost)
         self._asking = Asking(self._joining, self._loop)
         self._keeping = Keeping(self._loop, self._tell_lost)
         self._keeper: asyncio.Task[None] | None = None

@@ -2,13 +2,12 @@
 
 import asyncio
 import random
-import ssl
 from collections.abc import Callable, Iterable, Sequence
 
 from ionman.calls import rules
 from ionman.calls.login import Account
 from ionman.calls.opening import Broken, Silent
-from ionman.calls.reach import Router
+from ionman.calls.reach import Router, Trust
 from ionman.calls.wamp import Session, join
 from ionman.errors import IonmanError, Refused, Unavailable
 
@@ -25,7 +24,7 @@ class Joining:
         self,
         routers: Sequence[Router],
         account: Account,
-        context: ssl.SSLContext,
+        trusted: Trust,
         changed: Callable[[], None],
         lost: Callable[[Session, Unavailable], None],
     ) -> None:
@@ -33,7 +32,7 @@ class Joining:
         self.home: Session | None = None
         self.trouble: IonmanError = Unavailable("no router has been asked yet")
         self._account = account
-        self._context = context
+        self._trusted = trusted
         self._changed, self._lost = changed, lost
         self._others: dict[Router, Session] = {}
         self._asked: dict[Router, asyncio.Task[None]] = {}
@@ -124,7 +123,7 @@ class Joining:
         self.trouble = together(failures)
 
     async def _join(self, router: Router, limit: float) -> Session:
-        session = await join(router, self._context, self._account, limit)
+        session = await join(router, self._trusted, self._account, limit)
         session.ended = self._over
         return session
 

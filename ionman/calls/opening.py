@@ -10,21 +10,22 @@ from typing import Any
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from ionman.calls.link import Link
-from ionman.calls.reach import TLS_TROUBLE, Router
+from ionman.calls.reach import Router, Trust
+from ionman.certificates.refused import explain
 from ionman.errors import Unavailable
 
 
-async def open_link(router: Router, context: ssl.SSLContext, limit: float) -> Link:
+async def open_link(router: Router, trusted: Trust, limit: float) -> Link:
     """A WebSocket to `router` that speaks WAMP in CBOR; `Unavailable` says why there is none.
 
     `limit` (seconds) is for the whole way: name, TCP, TLS, WebSocket.
     """
     try:
         async with asyncio.timeout(limit):
-            return await _open(router, context)
+            return await _open(router, trusted)
     except ssl.SSLCertVerificationError as error:
-        known = TLS_TROUBLE.get(error.verify_code, (f"its certificate is refused: {error.verify_message}", ""))
-        raise Unavailable(f"{router} is not trusted: {known[0]}", remedy=known[1]) from error
+        why = explain(error.verify_code, error.verify_message)
+        raise Unavailable(f"{router} is not trusted: its certificate {why.what}", remedy=why.remedy) from error
     except ssl.SSLError as error:
         remedy = "is this the router's TLS port?"
         raise Unavailable(f"{router} does not speak TLS ({error.reason or error})", remedy=remedy) from error
@@ -60,8 +61,8 @@ class Broken(Unavailable):
         super().__init__(f"{router} ended the connection before it was open ({why})", remedy=remedy)
 
 
-async def _open(router: Router, context: ssl.SSLContext) -> Link:
-    transport, link = await (_unix(router) if router.path else _tls(router, context))
+async def _open(router: Router, trusted: Trust) -> Link:
+    transport, link = await (_unix(router) if router.path else _tls(router, trusted))
     try:
         await link.opened
     except BaseException:
@@ -74,11 +75,11 @@ async def _unix(router: Router) -> tuple[asyncio.Transport, Link]:
     return await asyncio.get_running_loop().create_unix_connection(lambda: Link(router), router.path)
 
 
-async def _tls(router: Router, context: ssl.SSLContext) -> tuple[asyncio.Transport, Link]:
+async def _tls(router: Router, trusted: Trust) -> tuple[asyncio.Transport, Link]:
     sock = await _tcp(router)
     try:
         return await asyncio.get_running_loop().create_connection(
-            lambda: Link(router), sock=sock, ssl=context, server_hostname=router.host, ssl_shutdown_timeout=1
+            lambda: Link(router), sock=sock, ssl=trusted.context(), server_hostname=router.host, ssl_shutdown_timeout=1
         )
     except BaseException:
         sock.close()

@@ -1,28 +1,11 @@
-"""Where a router is, whom to trust about it, and what is wrong when TLS says no."""
+"""Where a router is, and whom to trust about it."""
 
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from ionman.certificates.fresh import Fresh
 from ionman.errors import ConfigurationError
-
-# OpenSSL's X509_V_ERR_* (openssl/x509_vfy.h) -> what it means here, and what to do
-TLS_TROUBLE = {
-    9: ("its certificate is not valid yet", "compare the clocks"),
-    10: ("its certificate has expired", "renew it: run the certificate playbook"),
-    18: ("its certificate is self-signed", "name the file with that certificate, or the right authority, as ca"),
-    19: ("its certificate comes from another authority than the CA file's", "name that authority's file as ca"),
-    20: ("its certificate comes from another authority than the CA file's", "name that authority's file as ca"),
-    62: (
-        "its certificate is made out for other names",
-        "call it by one of those, or renew it with this one",
-    ),
-    64: (
-        "its certificate is made out for other addresses",
-        "call it by one of those, or renew it with this one",
-    ),
-}
-
 
 UNIX = "unix:"
 
@@ -56,8 +39,21 @@ def parse(address: str, default_port: int = 8443) -> Router:
     return Router(host, int(port or default_port))
 
 
-def trust(ca: Path | None) -> ssl.SSLContext:
-    """TLS that trusts the authorities in the file `ca`, or the system's without one."""
+class Trust:
+    """The authorities that are trusted: those in the file `ca` as it is when a connection is made, or the system's.
+
+    Raises `ConfigurationError` for a file that cannot be used at first.
+    """
+
+    def __init__(self, ca: Path | None) -> None:
+        self._context = Fresh(ca, lambda: _context(ca))
+
+    def context(self) -> ssl.SSLContext:
+        """TLS that trusts them."""
+        return self._context.now()
+
+
+def _context(ca: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(ca) if ca else None)
     except FileNotFoundError as error:

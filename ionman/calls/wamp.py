@@ -1,7 +1,6 @@
 """One WAMP session on one router: the login, requests and their answers, what the router sends by itself."""
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from ionman.calls.link import Link
 from ionman.calls.login import Account, login
 from ionman.calls.message import Body
 from ionman.calls.opening import Silent, open_link
-from ionman.calls.reach import Router
+from ionman.calls.reach import Router, Trust
 from ionman.errors import IonmanError, Refused, Unavailable
 
 ROLES: dict[str, dict[str, Any]] = {"caller": {}, "callee": {}, "publisher": {}, "subscriber": {}}
@@ -121,11 +120,11 @@ def _ignore(*what: object) -> None:
     """Nobody listens yet."""
 
 
-async def join(router: Router, context: ssl.SSLContext, account: Account, limit: float) -> Session:
+async def join(router: Router, trusted: Trust, account: Account, limit: float) -> Session:
     """A session on `router` within `limit` seconds; raises `Refused`, or `Unavailable` that says why there is none."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + limit
-    link = await open_link(router, context, min(OPENING, limit))
+    link = await open_link(router, trusted, min(OPENING, limit))
     limit = min(LOGIN, max(0.0, ends - loop.time()))
     try:
         async with asyncio.timeout(limit):

@@ -1,26 +1,20 @@
 """Why a router could not be reached, in words."""
 
 from OpenSSL import SSL
-from service_identity import VerificationError
 from twisted.internet import error
 from twisted.python.failure import Failure
+
+from ionman.certificates.refused import Reason, explain
 
 WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (error.ConnectionRefusedError, "connection refused; nothing listens there"),
     (error.DNSLookupError, "the name cannot be resolved"),
     (error.TimeoutError, "no answer in time"),
     (error.NoRouteError, "no route to the host"),
-    (VerificationError, "its TLS certificate is for another name"),
     (error.ConnectionDone, "it closed the connection"),
     (error.ConnectionLost, "the connection was lost"),
     (error.ConnectionAborted, "the connection was given up, as it was silent"),
 )
-
-# openssl/x509_vfy.h
-NOT_NOW = {
-    9: "its TLS certificate is not valid yet; compare the clocks",
-    10: "its TLS certificate has expired; renew it",
-}
 
 
 def cause(failure: Failure, reason: str = "", refused: int = 0) -> str:
@@ -31,8 +25,6 @@ def cause(failure: Failure, reason: str = "", refused: int = 0) -> str:
     value = failure.value
     if isinstance(value, SSL.Error):
         return _tls(value, refused)
-    if isinstance(value, VerificationError):
-        return "its TLS certificate is for another name; reach it by a name in the certificate"
     if "upgrade failed" in reason or "handshake" in reason.lower() or "ping timeout" in reason.lower():
         return reason.rstrip(".")
     for kind, words in WORDS:
@@ -43,8 +35,10 @@ def cause(failure: Failure, reason: str = "", refused: int = 0) -> str:
 
 def _tls(value: SSL.Error, refused: int) -> str:
     details = "; ".join(str(part[-1]) for part in (value.args[0] if value.args else []) if part)
-    if refused in NOT_NOW:
-        return NOT_NOW[refused]
-    if "certificate verify failed" in details:
-        return "its TLS certificate is not from an authority that is trusted here; set ca to the authority's file"
+    if refused or "certificate verify failed" in details:
+        return _words(explain(refused, details))
     return f"TLS failed: {details or 'no details'}; is this a TLS port?"
+
+
+def _words(why: Reason) -> str:
+    return f"its TLS certificate {why.what}; {why.remedy}"

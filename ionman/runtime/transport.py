@@ -6,6 +6,9 @@ from typing import Any
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.serializer import CBORSerializer
 from OpenSSL import SSL, crypto
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
@@ -14,6 +17,8 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ionman.certificates.fresh import Fresh
+from ionman.certificates.refused import OTHER_ADDRESSES, OTHER_NAMES
 from ionman.errors import ConfigurationError
 from ionman.settings import Router, Settings
 
@@ -58,24 +63,44 @@ class _Watched:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Checked:
-    """Remembers why a certificate was refused: the error that OpenSSL ends with does not tell."""
+    """Verifies chain and name, and remembers why it refused: the error that OpenSSL ends with does not tell.
 
-    def __init__(self, wrapped: Any) -> None:
+    `wrapped` is asked for each connection: the CA file may have been replaced since the last one.
+    """
+
+    def __init__(self, host: str, wrapped: Callable[[], Any]) -> None:
+        self._host = host
         self._wrapped = wrapped
         self.refused = 0
 
     def clientConnectionForTLS(self, tls: Any) -> Any:  # noqa: N802 - Twisted's name
-        """Make the connection that `wrapped` makes, verified as it verifies."""
+        """Make the connection that `wrapped` makes, verified here."""
         self.refused = 0
-        connection = self._wrapped.clientConnectionForTLS(tls)
+        connection = self._wrapped().clientConnectionForTLS(tls)
+        # This replaces Twisted's own callback, which is where Twisted (26.10) verifies the name: so that is done here.
         connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
         return connection
 
     def _verify(self, connection: Any, certificate: Any, code: int, depth: int, good: int) -> bool:
-        del connection, certificate, depth
+        del connection
         if not good:
             self.refused = code
-        return bool(good)
+        elif depth == 0:
+            self.refused = misnamed(certificate.to_cryptography(), self._host)
+        return not self.refused
+
+
+def misnamed(certificate: Any, host: str) -> int:
+    """The X509_V_ERR_* code of a certificate that does not stand for `host`, a name or an address; 0 for one that does.
+
+    As RFC 6125 has it: the subject's common name counts for nothing.
+    """
+    address = isIPAddress(host) or isIPv6Address(host)
+    try:
+        (verify_certificate_ip_address if address else verify_certificate_hostname)(certificate, host)
+    except (VerificationError, CertificateError):  # the latter: it has no name at all
+        return OTHER_ADDRESSES if address else OTHER_NAMES
+    return 0
 
 
 def endpoint(router: Router, settings: Settings, clock: Any, failed: Callable[[Failure], None]) -> Any:
@@ -83,7 +108,8 @@ def endpoint(router: Router, settings: Settings, clock: Any, failed: Callable[[F
     plain: Any = HostnameEndpoint(clock, router.host, router.port, timeout=CONNECT_SECONDS)
     if not settings.tls:
         return _Watched(plain, failed)
-    checked: Any = _Checked(optionsForClientTLS(router.host, trustRoot=trust(settings)))
+    trusted = Fresh(settings.ca, lambda: trust(settings))
+    checked: Any = _Checked(router.host, lambda: optionsForClientTLS(router.host, trustRoot=trusted.now()))
     return _Watched(wrapClientTLS(checked, plain), failed, checked)
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from ansible.module_utils.ionman_files import Wanted
 from ansible.module_utils.ionman_services import Record
+from ansible.module_utils.ionman_tls import refused
 from ansible.module_utils.ionman_words import complaints, refusal, stanzas
 
+CA = "/etc/ionman/ca.pem"
 LISTS = Path("/var/lib/apt/lists")
 # What apt and dpkg lock while they work: a deploy that was interrupted leaves them at work here.
 LOCKS = (
@@ -120,7 +122,13 @@ class Repository:
         options = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=/dev/null"]
         options += ["-o", f"Dir::State::lists={self.lists}", "-o", "Acquire::GzipIndexes=false", *SHORT, *STRICT]
         status, text = self.host.run("apt-get", *(["-c", conf] if conf else []), *options, "update")
-        return (*refusal(text), text) if status else None
+        return (*(self._certificate(source) or refusal(text)), text) if status else None
+
+    def _certificate(self, source):
+        """(meaning, remedy) when it is the server's certificate that is wrong: apt does not tell all of its faults."""
+        found = re.search(r"^URIs: *(\S+)", Path(source).read_text(encoding="utf-8"), re.MULTILINE)
+        bundle = f"{self.root}{CA}"
+        return refused(found.group(1), bundle) if found and Path(bundle).is_file() else None
 
     def _stage(self, path, text):
         """Write one file here, speaking of the others where they are here; returns its path."""

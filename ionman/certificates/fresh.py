@@ -1,0 +1,41 @@
+"""What is made of a file, made anew when the file was replaced: who stays for months follows a change of the CA."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from ionman.errors import ConfigurationError
+
+Made = TypeVar("Made")
+
+
+class Fresh(Generic[Made]):
+    """What `make` makes of the file at `path` as it is now; without a path it is made once.
+
+    The first time raises what `make` raises. Later a file that `make` refuses leaves what was made before: half of a
+    change must not cut off somebody who works.
+    """
+
+    def __init__(self, path: Path | None, make: Callable[[], Made]) -> None:
+        self._path, self._make = path, make
+        self._seen = self._version()
+        self._made = make()
+
+    def now(self) -> Made:
+        """What the file is good for now."""
+        seen = self._version()
+        if seen and seen != self._seen:
+            try:
+                self._made = self._make()
+            except (ConfigurationError, OSError):
+                return self._made  # and looked at again the next time
+            self._seen = seen
+        return self._made
+
+    def _version(self) -> tuple[int, int] | None:
+        """What differs when the file was replaced: the time of a change cannot be set back."""
+        try:
+            found = self._path.stat() if self._path else None
+        except OSError:
+            found = None
+        return (found.st_ino, found.st_ctime_ns) if found else None
