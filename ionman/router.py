@@ -6,6 +6,7 @@ The description is the router's section of a host's desired state, with these ke
     names, origins                              how browsers reach the page; further pages that may connect
     max_connections, max_message_size, page     limits, and the directory of the page at `/`
     realms   [{name, roles: [{name, permissions: [{uri, match, allow}]}], users: [{name, password | key, role}]}]
+    users    {database}                         people who are not in the inventory: docs/users.md
     services [{name, realm, user, password | key, procedures, topics, calls, kept}]
                                                 `kept`: procedures of its other releases that are still installed
 """
@@ -16,14 +17,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ionman.errors import ConfigurationError
-from ionman.routers import listener
+from ionman.routers import listener, people
 from ionman.routers.check import Problem, check
 from ionman.routers.rights import CONTRACT, component, realm_roles, rights
 
 __all__ = [
-    "AUTHORIZER",
+    "CODE",
     "CONFIGURATION",
     "CONTRACT",
+    "NAMES",
     "RIGHTS",
     "Place",
     "Problem",
@@ -34,8 +36,16 @@ __all__ = [
     "sound",
 ]
 
-# The files of a router, in one folder; Crossbar reads the second while it runs.
-CONFIGURATION, RIGHTS, AUTHORIZER = "config.json", "rights.json", "ionman_authorizer.py"
+# The files of a router, in one folder: what Crossbar reads at its start, what it reads while it runs, and code of ours
+# that runs in its worker, by the file here that it is made from.
+CONFIGURATION, RIGHTS = "config.json", "rights.json"
+AUTHORIZER, GATE, ATTEMPTS = "ionman_authorizer.py", "ionman_gate.py", "ionman_attempts.py"
+CODE = {
+    AUTHORIZER: "routers/authorizer.py",
+    GATE: "routers/gate.py",
+    ATTEMPTS: "routers/attempts.py",
+}
+NAMES = (*CODE, RIGHTS, CONFIGURATION)  # in the order in which they are written
 
 Json = dict[str, Any]
 
@@ -53,7 +63,7 @@ USUAL = Place()
 def files(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> dict[str, str]:
     """The files of `router` that belong into the folder of `place`: name -> text. See `node`."""
     return {
-        AUTHORIZER: (Path(__file__).parent / "routers/authorizer.py").read_text(),
+        **{name: (Path(__file__).parent / source).read_text() for name, source in CODE.items()},
         RIGHTS: _text(rights(router)),
         CONFIGURATION: _text(node(router, salt, place)),
     }
@@ -78,15 +88,27 @@ def node(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> Json:
         "type": "router",
         "id": "router",
         "options": {"pythonpath": [str(place.folder)]},
-        "realms": [{"name": realm["name"], "roles": realm_roles(router, realm)} for realm in router["realms"]],
+        "realms": [{"name": realm["name"], "roles": _roles(router, realm)} for realm in router["realms"]],
         # Crossbar starts these before it listens, each when the one before is ready: nobody comes too early.
         "components": [
-            component(realm, f"{AUTHORIZER.removesuffix('.py')}.Authorizer", str(place.folder / RIGHTS))
+            one
             for realm in router["realms"]
+            for one in (
+                component(realm, f"{_module(AUTHORIZER)}.Authorizer", str(place.folder / RIGHTS)),
+                people.component(router, realm, f"{_module(GATE)}.Gate", salt),
+            )
         ],
         "transports": [listener.network(router, salt), listener.door(str(place.door))],
     }
     return {"version": 2, "controller": {"id": "ionman"}, "workers": [worker]}
+
+
+def _roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> list[Json]:
+    return [*realm_roles(router, realm), people.role()]
+
+
+def _module(file: str) -> str:
+    return file.removesuffix(".py")
 
 
 def sound(router: Mapping[str, Any]) -> None:

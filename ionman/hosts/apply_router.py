@@ -80,7 +80,7 @@ def found(layout: Layout, router: Router) -> FoundNode:
 
 def _texts(place: Path) -> dict[str, str]:
     """The router's files that are in the folder `place`, in the order in which they are written."""
-    paths = [place / name for name in (describe.AUTHORIZER, describe.RIGHTS, describe.CONFIGURATION)]
+    paths = [place / name for name in describe.NAMES]
     return {path.name: path.read_text() for path in paths if path.exists()}
 
 

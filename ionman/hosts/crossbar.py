@@ -90,7 +90,7 @@ def node(layout: Layout, router: Router, texts: Mapping[str, str], certificates:
     parts = {
         "version": router.version,
         "configuration": _digest(texts[describe.CONFIGURATION].encode()),
-        "authorizer": _digest(texts[describe.AUTHORIZER].encode()),
+        "authorizer": _digest("\0".join(texts.get(name, "") for name in describe.CODE).encode()),
         "certificate or key": _digest(certificates),
         "run script": _digest(run.encode()),
     }

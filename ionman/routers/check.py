@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ionman.routers import schema
+from ionman.routers import people, schema
 from ionman.routers.check_realms import realms
 from ionman.routers.check_services import accounts, services
 from ionman.routers.schema import Problem
@@ -22,7 +22,8 @@ def check(router: Entry) -> list[Problem]:
 
     What cannot be read as described at all is said first, and alone: the rest would follow from it.
     """
-    return [*schema.problems(router)] or [*_transport(router), *realms(router), *services(router), *accounts(router)]
+    found = [*schema.problems(router)]
+    return found or [*_transport(router), *realms(router), *services(router), *accounts(router), *people.check(router)]
 
 
 def _transport(router: Entry) -> Iterator[Problem]:

@@ -94,6 +94,7 @@ ROUTER = Table(
         **{"certificate": Text(True), "key": Text(True), "chain": Texts()},
         **{"max_connections": Whole(1, 1_000_000), "max_message_size": Whole(1024, 16 << 20)},
         **{"realms": Tables(REALM, True), "services": Tables(SERVICE), "links": LINKS},
+        "users": Table({"database": Text()}),
         # The host's own keys of the same section: see ionman.state.
         **{"version": Other(), "ready_timeout": Other(), "supervisor": Other()},
     }
