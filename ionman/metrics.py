@@ -57,11 +57,11 @@ class Realm:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate on the host, and the days until it ends (negative when it has)."""
+    """A certificate on the host, and the seconds until it ends (negative when it has)."""
 
     path: str
     subject: str
-    days: float
+    left: float
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
     yield from _programs(snapshot.programs)
     yield from _calls([one for one in snapshot.programs if one.said])
     yield from _realms(snapshot.realms)
-    days = [({"path": one.path, "subject": one.subject}, one.days) for one in snapshot.certificates]
-    yield _gauge("ionman_certificate_days_left", "Days until a certificate ends.", days, ("path", "subject"))
+    left = [({"path": one.path, "subject": one.subject}, one.left) for one in snapshot.certificates]
+    yield _gauge("ionman_certificate_seconds_left", "Seconds until a certificate ends.", left, ("path", "subject"))
     yield from _checks(snapshot.checks)
 
 

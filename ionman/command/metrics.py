@@ -2,12 +2,15 @@
 
 import contextlib
 import json
+import sys
 from pathlib import Path
 
 import click
 
 from ionman.command.host import layout_of
 from ionman.errors import Unavailable
+from ionman.hosts.endpoint import LOOPBACK, PORT
+from ionman.metering import serve as endpoint
 from ionman.metering.gather import Gathering
 from ionman.metrics import answer, exposition
 
@@ -24,6 +27,16 @@ def metrics(context: click.Context, root: Path) -> None:
     if context.invoked_subcommand is None:
         with contextlib.closing(Gathering(layout_of(root))) as gathering:
             print(exposition(gathering.snapshot()).decode(), end="")
+
+
+@metrics.command()
+@click.option("--address", default=LOOPBACK, show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
+@click.option("--user", default="", help="The account of what talks to the network  [default: this one].")
+@_root
+def serve(address: str, port: int, user: str, root: Path) -> None:
+    """Answer /metrics and /health until told to end: what the program `ionman-metrics` of a host does."""
+    sys.exit(endpoint.serve(layout_of(root), endpoint.Where(address, port, user), lambda line: print(line, flush=True)))
 
 
 @metrics.command()

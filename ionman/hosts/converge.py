@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from ionman import handover, host
 from ionman.errors import InputError
 from ionman.host import Facts, Missing, Plan, Step
-from ionman.hosts import apply_router, crossbar, difference, ending, facts, gap, supervisor
+from ionman.hosts import apply_router, crossbar, difference, ending, facts, gap, helper, supervisor
 from ionman.hosts.apply import Doing
+from ionman.hosts.apply_metrics import DoingMetrics
 from ionman.hosts.apply_router import DoingRouter
 from ionman.hosts.difference import Difference
+from ionman.hosts.endpoint import Metrics
 from ionman.hosts.layout import ROUTER, Layout
 from ionman.hosts.lock import Say, alone
 from ionman.hosts.outcome import Asked, Outcome
@@ -35,6 +37,8 @@ def converge(state: State, layout: Layout, *, check: bool, wait: float, say: Say
             tasks.append(_router(layout, state.router, say, check=check))
         if state.services is not None:
             tasks.append(_services(layout, state, say, check=check))
+        if state.metrics is not None:
+            tasks.append(_metrics(layout, state.metrics, say))
         steps = tuple(step for task in tasks for step in task.steps)
         for step in steps:
             say(str(step))
@@ -69,6 +73,13 @@ def _router(layout: Layout, router: Router, say: Say, *, check: bool) -> Task:
     apply_router.check(layout, node, found)
     steps = crossbar.plan(node, found)
     return Task(steps, difference.router(node, found), DoingRouter(layout, node, found, steps, say).all)
+
+
+def _metrics(layout: Layout, metrics: Metrics, say: Say) -> Task:
+    if metrics.address:
+        _accounts(layout, [layout.metrics_user], "ionman")
+    doing = DoingMetrics(layout, metrics, say)
+    return Task(doing.steps(), do=doing.all)
 
 
 def _services(layout: Layout, state: State, say: Say, *, check: bool) -> Task:
@@ -143,19 +154,23 @@ def remove(names: tuple[str, ...], layout: Layout, asked: Asked) -> Outcome:
         known = {program.split(".")[0] for program in there.programs}
         if supervisor.status(layout, [ROUTER])[ROUTER].supervised or supervisor.enabled(layout, ROUTER):
             known.add(ROUTER)
+        known |= (helpers := set(helper.installed(layout)))
         unknown = sorted(set(names) - known)
         if unknown:
             raise InputError(f"{unknown[0]} does not run here", remedy=f"here: {', '.join(sorted(known)) or 'nothing'}")
         plan = handover.plan((), only(there, lambda name: name in names), str(layout.configuration))
         gaps = _gaps(plan, there, everywhere=asked.allow_gap)
         gap.foresee(layout, asked.say, plan, gaps)
-        stop = (Step("drain", ROUTER, "to be removed"),) if ROUTER in names else ()
+        stop = tuple(Step("drain", name, "to be removed") for name in names if name in {ROUTER, *helpers})
         for step in (*plan.steps, *stop):
             asked.say(str(step))
         if not asked.check:
             Doing(layout, plan, asked.say, signed(asked.deploy), gaps=gaps).all()
-            if stop:
-                apply_router.remove(layout, asked.say)
+            for step in stop:
+                if step.target == ROUTER:
+                    apply_router.remove(layout, asked.say)
+                else:
+                    helper.remove(layout, step.target, asked.say)
         return Outcome((*plan.steps, *stop), works=plan.works, planned=asked.check, gaps=gaps)
 
 

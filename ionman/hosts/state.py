@@ -7,7 +7,8 @@ Shape (JSON; sections that are absent are left alone, a section that is there is
                    "canary", "soak": s, "soak_errors", "soak_latency", "allow_gap", "retry"}],
      "deploy":   {"id", "who", "what"}, "allow_gap",
      "router":   {"version", "address", "port", "certificate", "key", "chain": [], "realms": [], "services": [],
-                  "ready_timeout": s, "supervisor"}}
+                  "ready_timeout": s, "supervisor"},
+     "metrics":  {"address", "port", "supervisor"}}
 
 `secrets` are settings like those of `config` that no output shows; `secrets.key` is the Ed25519 private key itself
 (hex) and gets a file of its own. Everything wrong raises `InputError` and names its place: ``services[0].config.port``.
@@ -20,7 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ionman.errors import InputError
-from ionman.hosts import how
+from ionman.hosts import endpoint, how
+from ionman.hosts.endpoint import Metrics
 from ionman.hosts.how import How
 from ionman.hosts.section import Section, kind
 from ionman.settings import KEYS, OWN, Wrong
@@ -105,6 +107,7 @@ class State:
     router: Router | None = None
     deploy: Deploy = field(default_factory=Deploy)
     allow_gap: bool = False
+    metrics: Metrics | None = None
 
 
 def read(text: str) -> State:
@@ -122,8 +125,9 @@ def read(text: str) -> State:
     router = _router(whole.take("router", dict)) if whole.has("router") else None
     deploy = _deploy(Section(whole.take("deploy", dict, {}), "deploy"))
     allow_gap: bool = whole.take("allow_gap", bool, False)
+    metrics = endpoint.read(Section(whole.take("metrics", dict), "metrics")) if whole.has("metrics") else None
     whole.done()
-    return State(services, router, deploy, allow_gap)
+    return State(services, router, deploy, allow_gap, metrics)
 
 
 def _deploy(section: Section) -> Deploy:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ionman.hosts import facts, supervisor
-from ionman.hosts.layout import ROUTER, Layout
+from ionman.host import parts
+from ionman.hosts import apply_metrics, facts, supervisor
+from ionman.hosts.layout import METRICS, ROUTER, Layout
 
 Row = dict[str, Any]
 
@@ -17,7 +18,7 @@ def rows(layout: Layout) -> list[Row]:
 
 def _row(layout: Layout, name: str, state: supervisor.Status) -> Row:
     about = supervisor.about(layout, name)
-    note = facts.router_note(state, about) if name == ROUTER else facts.unready(layout, name, state)
+    note = _note(layout, name, state)
     return {
         "program": name,
         "service": about.get("service", name),
@@ -30,6 +31,17 @@ def _row(layout: Layout, name: str, state: supervisor.Status) -> Row:
         "note": note,
         "failures": supervisor.failures(layout, name),
     }
+
+
+def _note(layout: Layout, name: str, state: supervisor.Status) -> str:
+    """Why a program is not ready; empty when it is."""
+    if name == ROUTER:
+        return facts.router_note(state, supervisor.about(layout, name))
+    if parts(name):
+        return facts.unready(layout, name, state)
+    if not state.up:
+        return "down" if state.supervised else "not supervised"
+    return apply_metrics.problem(supervisor.about(layout, name)) if name == METRICS else ""
 
 
 def table(found: list[Row]) -> list[str]:

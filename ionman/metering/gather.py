@@ -20,7 +20,6 @@ from ionman.metering import processes, realms
 from ionman.metrics import Certificate, Check, Program, Realm, Snapshot
 
 AT_ONCE = 16  # instances that are asked at a time: one that hangs keeps nobody waiting
-DAY = 86400
 
 
 @dataclass
@@ -121,8 +120,8 @@ class Gathering:
         now = datetime.now(UTC)
         for path in sorted({self.layout.ca, *(self.layout.root / "etc/ionman/tls").glob("*.pem")}):
             for found in self._tried(path):
-                left = (found.not_valid_after_utc - now).total_seconds() / DAY
-                yield Certificate(str(path), pem.subject(found), round(left, 3))
+                left = (found.not_valid_after_utc - now).total_seconds()
+                yield Certificate(str(path), pem.subject(found), round(left))
 
     def _tried(self, path: Path) -> list[Any]:
         """The certificates of a file; none of one that cannot be read, which is a trouble."""

@@ -58,6 +58,6 @@ def test_a_certificate_that_cannot_be_read_is_told(host: Host, ionman: Path, tex
     host.layout.ca.write_text(text)
     told = figures(ionman, host)
     assert list(told.rows("ionman_collect_trouble")) == [(("what", str(host.layout.ca)),)]
-    ((labels, days),) = told.rows("ionman_certificate_days_left").items()
+    ((labels, left),) = told.rows("ionman_certificate_seconds_left").items()
     assert dict(labels)["path"] == str(host.certificate)
-    assert 89 < days <= 90
+    assert 89 * 86400 < left <= 90 * 86400
