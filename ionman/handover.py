@@ -6,11 +6,13 @@ were ready before or are wanted, whichever is less. `ionman.hosts.apply` does it
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from ionman.errors import InputError
 from ionman.host import KEEP, Facts, Found, Goal, Plan, Step, Work, goal, parts
 from ionman.hosts.state import Service
 from ionman.record import FAILED, GOOD, Memory, Ran, same
+from ionman.repo import order
 from ionman.tidy import tidy
 from ionman.turn import Turn
 
@@ -48,19 +50,27 @@ def handover(one: Goal, facts: Facts) -> Work:
 
 
 def _refuse_dropped(one: Goal, facts: Facts) -> None:
-    """Draining the last of the old would be the end of what the new does not answer any more."""
+    """Draining the last of the old would be the end of what the new does not answer any more.
+
+    Whoever names an older version goes back, and means it.
+    """
     service = one.service
     build = facts.builds[service.app, service.version]
     offers = build.offers.get(service.file) if build else None
     if offers is None or not one.programs or service.how.allow_gap:
         return
-    answered = {uri: found.version for found in facts.of(service.name).values() for uri in found.answers}
+    older = [found for found in facts.of(service.name).values() if _age(found.version) < _age(service.version)]
+    answered = {uri: found.version for found in older for uri in found.answers}
     if dropped := sorted(answered.keys() - offers):
         raise InputError(
             f"{service.name}: version {service.version} does not answer {', '.join(dropped)}, "
             f"which version {answered[dropped[0]]} answers here",
             remedy="nothing was changed; with `allow_gap: true` its callers are told that there is no such procedure",
         )
+
+
+def _age(version: str) -> tuple[Any, ...]:
+    return order(version.replace("-", "~"))  # a release candidate comes before its release
 
 
 def _removal(service: str, facts: Facts) -> Work:

@@ -43,21 +43,18 @@ def test_back_and_further_back(host: Host) -> None:
     assert host.versions() == ["1.1.0"]
 
 
-def test_what_answers_less_is_refused_and_may_be_rolled_back_to(host: Host) -> None:
-    uris = {"2.0.0": ["app.demo.method1"], "2.1.0": ["app.demo.method1", "app.demo.method2"]}
+def test_what_is_newer_and_answers_less_is_refused(host: Host) -> None:
+    uris = {"2.0.0": ["app.demo.method1", "app.demo.method2"], "2.1.0": ["app.demo.method1"]}
     documents = {}
     for version, answers in uris.items():
         host.release(version, build=json.dumps({"services": {"demo.py": {"procedures": answers}}}))
         documents[version] = host.document(version, app_answers=" ".join(answers))
     host.apply(documents["2.0.0"])
-    host.apply(documents["2.1.0"])
     pids = host.pids()
-    with pytest.raises(InputError, match=r"version 2\.0\.0 does not answer app\.demo\.method2") as caught:
-        host.apply(documents["2.0.0"])
+    with pytest.raises(InputError, match=r"version 2\.1\.0 does not answer app\.demo\.method2") as caught:
+        host.apply(documents["2.1.0"])
     assert "nothing was changed; with `allow_gap: true`" in str(caught.value)
     assert host.pids() == pids
-    host.rollback()
-    assert host.versions() == ["2.0.0"]
 
 
 def test_one_that_does_not_work_is_put_forward_again(host: Host) -> None:
