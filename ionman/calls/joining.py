@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
 
-from ionman.calls import rules
+from ionman.calls import farewell, rules
 from ionman.calls.login import Account
 from ionman.calls.opening import Broken, Silent
 from ionman.calls.reach import Router, Trust
@@ -15,6 +15,7 @@ STEADY = 2.0  # s: a session that lasted longer was a good one, and its loss is 
 MOST_UNSTEADY = 3  # rounds of pause that a router costs which lets us in and throws us out
 AWAY = 5.0  # s for which a router that could not be visited is left alone
 ATTEMPT = 15.0  # s for one router
+MOVE = 5.0  # s for one router, while the one that is about to go still takes calls
 
 
 class Joining:
@@ -37,6 +38,8 @@ class Joining:
         self._others: dict[Router, Session] = {}
         self._asked: dict[Router, asyncio.Task[None]] = {}
         self._down: dict[Router, float] = {}  # until when it need not be visited again
+        self._absent = farewell.Absences()
+        self._moving: dict[Session, asyncio.Task[None]] = {}  # on routers that are about to go
         self._away = asyncio.Event()
         self._turn = 0
 
@@ -81,7 +84,10 @@ class Joining:
             self._away.clear()
             rounds = 0 if loop.time() - since > STEADY else min(rounds + 1, MOST_UNSTEADY)
             while self.home is None:
-                await asyncio.sleep(rules.round_pause(rounds) * random.uniform(0.5, 1.0))  # noqa: S311
+                pause = rules.round_pause(rounds) * random.uniform(0.5, 1.0)  # noqa: S311
+                if not self._absent.here(self.routers):
+                    pause = max(pause, min(map(self._absent.left, self.routers)))
+                await asyncio.sleep(pause)
                 await self._round()
                 rounds += 1
 
@@ -93,6 +99,8 @@ class Joining:
         for router in self.routers:
             if router in without or router == self.home.router or self._down.get(router, 0.0) > now:
                 continue
+            if self._absent.left(router):
+                continue
             if router not in self._asked:
                 self._asked[router] = asyncio.ensure_future(self._visit(router))
             return True
@@ -100,9 +108,10 @@ class Joining:
 
     async def leave(self, why: Unavailable) -> None:
         """Leave all."""
-        for task in self._asked.values():
+        for task in (*self._asked.values(), *self._moving.values()):
             task.cancel()
-        await asyncio.gather(*(session.leave(why) for session in self.sessions()))
+        there = [*self.sessions(), *(one for one in self._moving if one is not self.home)]
+        await asyncio.gather(*(session.leave(why) for session in there if session.joined))
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -112,22 +121,32 @@ class Joining:
             self._settle(self._others.pop(next(iter(self._others))))
             return
         failures: list[IonmanError] = []
-        for number in range(len(self.routers)):
-            router = self.routers[(self._turn + number) % len(self.routers)]
+        for router in self._in_turn():
             try:
                 self._settle(await self._join(router, ATTEMPT))
             except (Unavailable, Refused) as error:
                 failures.append(error)
             else:
                 return
-        self.trouble = together(failures)
+        if failures:
+            self.trouble = together(failures)
+
+    def _in_turn(self) -> list[Router]:
+        """The routers that are not about to go, beginning after the one that was home last."""
+        turned = [*self.routers[self._turn :], *self.routers[: self._turn]]
+        return self._absent.here(turned)
 
     async def _join(self, router: Router, limit: float) -> Session:
         session = await join(router, self._trusted, self._account, limit)
         session.ended = self._over
+        farewell.listen(session, self._leaving)
         return session
 
-    def _settle(self, session: Session) -> None:
+    def _settle(self, session: Session, instead: Session | None = None) -> None:
+        """Have `session` as home, `instead` of that one or of none; one too many is left again."""
+        if self.home not in (None, instead):
+            self._moving[session] = asyncio.ensure_future(self._move(session))
+            return
         self.home = session
         self._turn = self.routers.index(session.router) + 1
         self._changed()
@@ -142,7 +161,39 @@ class Joining:
             del self._asked[router]
         self._changed()
 
+    def _leaving(self, session: Session, away: float) -> None:
+        """The router of `session` is about to go: it is left alone for `away` seconds."""
+        self._absent.add(session.router, away)
+        if away and session.joined and session not in self._moving:
+            self._moving[session] = asyncio.ensure_future(self._move(session))
+
+    async def _move(self, session: Session) -> None:
+        """Have another home, send nothing new on `session`, and leave it when all is answered there."""
+        if session is self.home:
+            await self._replace(session)
+        elif self._others.get(session.router) is session:
+            del self._others[session.router]
+        await farewell.retire(session)
+        self._moving.pop(session, None)
+
+    async def _replace(self, session: Session) -> None:
+        """Another home than `session`. Where there is none, what is asked from now on waits for one."""
+        for router in self._in_turn():
+            try:
+                other = self._others.pop(router, None) or await self._join(router, MOVE)
+            except (Unavailable, Refused) as error:
+                self.trouble = error
+                continue
+            self._settle(other, instead=session)
+            return
+        if self.home is session:
+            self.home = None
+            self._away.set()
+            self._changed()
+
     def _over(self, session: Session, why: Unavailable) -> None:
+        if session in self._moving and session is not self.home:  # as it should be
+            return
         self.trouble = why
         if session is self.home:
             self.home = None

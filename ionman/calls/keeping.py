@@ -1,6 +1,7 @@
 """Registrations and subscriptions of a client: made again on every new session. On the loop's thread."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,6 +39,15 @@ class Kept:
         return self.body.kind == wamp.REGISTER
 
 
+@dataclass(eq=False)
+class Former:
+    """What is in force on a session that was home, under the router's `number`, until it is made at home."""
+
+    number: int
+    kept: Kept
+    needed: bool = True
+
+
 class Keeping:
     """All of them, and what runs when one is called. `refused` is told what a new session refuses."""
 
@@ -46,6 +56,7 @@ class Keeping:
         self._refused = refused
         self._kept: list[Kept] = []
         self._home: Session | None = None
+        self._former: dict[Session, list[Former]] = {}  # of sessions that were home, and are about to be left
         self._ended = False
         self._called = ThreadPoolExecutor(8, "ionman-called")
         self._events = ThreadPoolExecutor(1, "ionman-events")  # one, so that they stay in order
@@ -60,6 +71,7 @@ class Keeping:
         if kept.dropped or kept not in self._kept:
             return
         kept.dropped = True
+        self._release(kept)
         session, number = self._home, kept.number
         shared = not kept.registration and sum(one.number == number for one in self._kept if not one.registration) > 1
         if session is None or not number or shared:
@@ -70,16 +82,24 @@ class Keeping:
 
     def joined(self, session: Session | None) -> None:
         """Make all of them on the session that is home now."""
-        if session is self._home:
+        before = self._home
+        if session is before:
             return
         self._home = session
         self._kept = [kept for kept in self._kept if not kept.dropped]
+        self._former = {one: some for one, some in self._former.items() if one.joined}
+        if before and before.joined:
+            self._former[before] = [Former(kept.number, kept) for kept in self._kept if kept.number]
+            before.busy += len(self._former[before])
         for kept in self._kept:
             kept.number = 0
         if session:
             session.heard = self._heard
             for kept in self._kept:
                 self._make(kept)
+        else:
+            for kept in self._kept:  # nobody is there to take over
+                self._release(kept)
 
     def later(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Run a callback, after those before it."""
@@ -109,6 +129,7 @@ class Keeping:
     def _made(self, kept: Kept, session: Session, outcome: list[Any] | IonmanError) -> None:
         if session is not self._home or not session.joined or kept not in self._kept or kept.number:
             return
+        self._release(kept)
         if not isinstance(outcome, IonmanError):
             kept.number, kept.error = outcome[2], None
             if not kept.made.done():
@@ -122,6 +143,16 @@ class Keeping:
             kept.error = outcome
             self._loop.call_later(AGAIN, self._once_more, kept, session)
 
+    def _release(self, kept: Kept) -> None:
+        """Sessions that were home are not needed for it any more."""
+        for session, some in self._former.items():
+            for former in some:
+                if former.kept is kept and former.needed:
+                    former.needed = False
+                    session.busy -= 1
+                    if kept.registration and session.joined:
+                        session.ask(wamp.body(wamp.UNREGISTER, former.number), _ignore)
+
     def _once_more(self, kept: Kept, session: Session) -> None:
         if session is self._home:  # a new session makes all of them by itself
             self._make(kept)
@@ -133,14 +164,22 @@ class Keeping:
         called = message[0] == wamp.INVOCATION
         number = message[2 if called else 1]
         details, args = message[3], message[4] if len(message) > 4 else ()
-        found = [kept for kept in self._kept if kept.number == number and kept.registration is called]
+        found = [kept for kept in self._on(session, number, called=called) if kept.registration is called]
         if not called:
             for kept in found:
                 self.later(kept.run, *args, **_details(kept, details))
         elif found:
+            session.busy += 1
             self._called.submit(self._call, session, message[1], found[0], args, details)
         else:
             session.tell(wamp.ERROR, wamp.INVOCATION, message[1], {}, NO_SUCH_PROCEDURE, ["it was taken back"])
+
+    def _on(self, session: Session, number: int, *, called: bool) -> list[Kept]:
+        """What the router of `session` knows by `number`; no events of a topic that is subscribed at home again."""
+        if session is self._home:
+            return [kept for kept in self._kept if kept.number == number]
+        some = self._former.get(session, ())
+        return [one.kept for one in some if one.number == number and (called or one.needed)]
 
     def _call(
         self, session: Session, request: int, kept: Kept, args: Sequence[Any], details: Mapping[str, Any]
@@ -157,7 +196,17 @@ class Keeping:
             _LOG.warning("%s failed", kept.uri, exc_info=True)
             text = error.message if isinstance(error, InputError) else f"{kept.uri} failed: {type(error).__name__}"
             reply = (wamp.ERROR, wamp.INVOCATION, request, {}, FAILED, [text])
-        self._loop.call_soon_threadsafe(lambda: session.tell(*reply))
+        with contextlib.suppress(RuntimeError):  # the client has been closed meanwhile
+            self._loop.call_soon_threadsafe(_answer, session, reply)
+
+
+def _answer(session: Session, reply: Sequence[Any]) -> None:
+    session.busy -= 1
+    session.tell(*reply)
+
+
+def _ignore(outcome: object) -> None:
+    """Refused or lost: it is gone either way."""
 
 
 def _details(kept: Kept, details: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Session:
         self.router = link.router
         self.heard: Callable[[Session, list[Any]], None] = _ignore
         self.ended: Callable[[Session, Unavailable], None] = _ignore
+        self.aside: dict[int, Callable[[Sequence[Any]], None]] = {}  # subscription -> who gets its events' arguments
+        self.busy = 0  # what keeps it from being idle: calls that are being answered, subscriptions still needed
         self._requests: dict[int, Then] = {}
         self._unsent: deque[tuple[Body, Then | None]] = deque()
         self._last = 0
@@ -49,6 +51,11 @@ class Session:
     def joined(self) -> bool:
         """Whether it can be used."""
         return self.link.gone is None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, in either direction."""
+        return not (self._requests or self._unsent or self.busy)
 
     def ask(self, body: Body, then: Then | None) -> None:
         """Send the request, or keep it until the link has room; `then` is called once, unless None."""
@@ -99,6 +106,8 @@ class Session:
                 then(wamp.failure(message[4], message[5:]))
             else:
                 Session.strays += 1
+        elif kind == wamp.EVENT and message[1] in self.aside:
+            self.aside[message[1]](message[4] if len(message) > 4 else ())
         elif kind in (wamp.INVOCATION, wamp.EVENT):
             self.heard(self, message)
         elif kind in (wamp.GOODBYE, wamp.ABORT):

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ionman.errors import IonmanError
-from ionman.runtime import backoff, refusal, transport
+from ionman.runtime import backoff, leaving, refusal, transport
 from ionman.runtime.lifecycle import Event, State, after
 from ionman.runtime.offering import Offering, Offers
 from ionman.runtime.reach import cause
@@ -48,6 +48,7 @@ class Connection:
         self._changed = hooks.changed
         self._fatal = hooks.fatal
         self._failures = 0
+        self._back = 0.0  # when, by the clock, a router is tried again that said that it goes away
         self._was_ready = False
         self._ended = False
         self.offering: Offering | None = None
@@ -70,7 +71,7 @@ class Connection:
     def _delay(self, attempt: int) -> float:
         del attempt  # Twisted starts again at 0 with each TCP connection; what counts is being ready
         self._failures += 1
-        return backoff.delay(self._failures - 1)
+        return max(backoff.delay(self._failures - 1), self._back - self.clock.seconds())
 
     def _unreachable(self, failure: Failure) -> None:
         self._down(f"router {self.router} cannot be reached: {cause(failure)}")
@@ -104,6 +105,7 @@ class Connection:
         self._move(Event.JOINED)
         if self.state is State.REGISTERING:
             self.offering = Offering(session, self._offers, self)
+            leaving.listen(session, self._leaving)
             self._work = Deferred.fromCoroutine(self._offer_all(self.offering))
             self._work.addErrback(self._offering_failed)
 
@@ -140,6 +142,17 @@ class Connection:
             failure.raiseException()
         elif self.state is State.REGISTERING:
             self._refused(failure.value)
+
+    def _leaving(self, away: float) -> None:
+        """The router is about to go, and to be left alone for `away` seconds: as if it were lost, but in peace."""
+        self._back = self.clock.seconds() + away
+        if self.offering is None or self._work is None or self.state not in (State.REGISTERING, State.READY):
+            return
+        log.info("router {router} is about to go away; leaving it for {away:.0f} s", router=self.router, away=away)
+        self._move(Event.LOST, f"router {self.router} is about to go away")
+        limit = max(LEAVE_SECONDS, self.settings.drain_timeout / 2)
+        departed = Deferred.fromCoroutine(leaving.depart(self.offering, self._work, self.clock, limit))
+        departed.addErrback(lambda failure: log.failure("leaving", failure))
 
     # --- what an offering asks ----------------------------------------------------------------------------------
 

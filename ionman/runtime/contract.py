@@ -44,7 +44,8 @@ class Contract:
 
     def _info(self) -> dict[str, Any]:
         document = self._document()
-        return self._ping() | {name: document[name] for name in IN_INFO}
+        routers = {address: one["state"] for address, one in document["routers"].items()}
+        return self._ping() | {name: document[name] for name in IN_INFO} | {"routers": routers}
 
     def _numbers(self) -> dict[str, Any]:
         document = self._document()

@@ -88,7 +88,9 @@ class Realm:
         return False
 
     def _sessions(self) -> list[RouterSession]:
-        return [one.session for one in self._connections if one.session is not None]
+        """Those on routers that we are not about to leave come first."""
+        serving = sorted(self._connections, key=lambda one: one.state is State.CONNECTING)
+        return [one.session for one in serving if one.session is not None]
 
 
 def _one_of(results: list[tuple[bool, Any]]) -> None:

@@ -74,6 +74,8 @@ class RouterSession(ApplicationSession):
         self._clock = clock
         self._welcome: Any = None
         self._refused = ("", "")
+        self._serving = 0  # calls that came by this router and are not answered
+        self._waiting: list[Deferred[None]] = []  # until there are none
         settings = owner.settings
         self._login = login(Account(settings.realm, settings.user, settings.password, settings.key))
 
@@ -129,7 +131,8 @@ class RouterSession(ApplicationSession):
 
         def endpoint(*args: Any, details: CallDetails, **kwargs: Any) -> "Deferred[Any]":
             told = replace(_call_details(uri, details), progress=self._progress(details.progress))
-            return maybeDeferred(answer, args, kwargs, told).addErrback(_application_error)
+            self._serving += 1
+            return maybeDeferred(answer, args, kwargs, told).addBoth(self._served).addErrback(_application_error)
 
         done = maybeDeferred(self.register, endpoint, uri, RegisterOptions(invoke=policy, details_arg="details"))
         return done.addErrback(_raise_ours)
@@ -159,10 +162,28 @@ class RouterSession(ApplicationSession):
         options = PublishOptions(acknowledge=True, exclude_me=False)
         return maybeDeferred(self.publish, topic, data, options=options, **extra).addErrback(_raise_ours)
 
+    def quiet(self) -> "Deferred[None]":
+        """Fire when every call that came by this router is answered."""
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        self._tell_quiet()
+        return done
+
     def drop(self) -> None:
         """Close the connection without a word."""
         if self._transport is not None and self._transport.isOpen():
             self._transport.abort()
+
+    def _served(self, result: Any) -> Any:
+        self._serving -= 1
+        self._clock.callLater(0, self._tell_quiet)  # the answer goes out first
+        return result
+
+    def _tell_quiet(self) -> None:
+        if not self._serving:
+            waiting, self._waiting = self._waiting, []
+            for one in waiting:
+                one.callback(None)
 
     def _progress(self, send: Callable[[Any], None] | None) -> Callable[[Any], None] | None:
         """Autobahn's way to send a progressive result, if the caller wants them; it does not look for a connection."""
