@@ -28,6 +28,7 @@ class Person:
     role: str
     disabled: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+    revision: int = 0  # of the database's: higher with each change
 
     def shown(self) -> dict[str, Any]:
         """What services get to know."""

@@ -31,7 +31,7 @@ FAILED = (
 ASKED = 5.0  # s until the program must have answered
 MOST_ASKED = 100  # logins that wait for it at once
 GRACE = 0.5  # s for the goodbye to get out
-REMEMBERED = 20_000  # people
+REMEMBERED = 100_000  # people and sessions
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")  # ionman.routers.shape
 
 ATTEMPTS = Attempts()
@@ -65,8 +65,9 @@ class Scram(PendingAuthScram):
         """End: the proof fits, or it counts as a failure."""
         if wait := ATTEMPTS.wait(self._address, self._user):
             return _too_many(wait)
-        stale = self._gate is not None and self._gate.changes.get(self._user, 0) != self._change
-        answer = super().authenticate(signature) if _proof(signature) and not stale else Deny(message=FAILED)
+        if self._gate is not None and self._gate.changed(self._user, self._revision):
+            return Deny(message=FAILED)
+        answer = super().authenticate(signature) if _proof(signature) else Deny(message=FAILED)
         if self._hopeless or isinstance(answer, Deny):
             ATTEMPTS.failed(self._address, self._user)
             if wait := ATTEMPTS.wait(self._address, self._user):
@@ -74,6 +75,8 @@ class Scram(PendingAuthScram):
                 self.log.warn(words, user=self._user, address=self._address, wait=wait)
             return Deny(message=FAILED)
         ATTEMPTS.succeeded(self._address, self._user)
+        if self._gate is not None:
+            self._gate.entered(self._session_details["session"], self._revision)
         return answer
 
     def _init_function_authenticator(self) -> None:
@@ -81,9 +84,9 @@ class Scram(PendingAuthScram):
         self._authenticator = lambda _realm, user, _details: defer.Deferred.fromCoroutine(self._look_up(user))
 
     async def _look_up(self, user: str) -> dict[str, Any]:
-        self._change = self._gate.changes.get(user, 0)
         account: dict[str, Any] | None = await self._gate.account(user)
         self._hopeless = account is None
+        self._revision = 0 if account is None else account["revision"]
         return self._gate.nobody(user) if account is None else account
 
 
@@ -92,17 +95,18 @@ class Gate(ApplicationSession):
 
     Of `extra`: `people`: whether the program is there to be asked; `taken`: the names that it has no say in;
     `roles`: those that people may have -> their names on this router; `secret` (hex), for answers to guessed names.
-    `changes` counts, for each of them, how often they were told to end.
+    Each change of a person has a higher number, its revision: sessions of a lower one are ended, and not begun.
     """
 
     async def onJoin(self, details: Any) -> None:  # noqa: N802 - Autobahn's name
         """Be there before the listener is: Crossbar opens it when every component has joined."""
         extra = self.config.extra
-        self.changes: dict[str, int] = {}
         self._people: bool = extra["people"]
         self._taken, self._roles = frozenset(extra["taken"]), dict(extra["roles"])
         self._secret = bytes.fromhex(extra["secret"])
         self._seen: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._changes: OrderedDict[str, int] = OrderedDict()
+        self._entered: OrderedDict[int, int] = OrderedDict()
         self._asked = 0
         GATES[details.realm] = self
         AUTHMETHOD_MAP["scram"] = Scram
@@ -115,8 +119,16 @@ class Gate(ApplicationSession):
         role = self._roles.get(found["person"]["role"]) if found else None
         if found is None or role is None:
             return None
-        self._remember(user, found["person"])
-        return {**found["credential"], "role": role}
+        _remember(self._seen, user, found["person"])
+        return {**found["credential"], "role": role, "revision": found["revision"]}
+
+    def changed(self, user: str, revision: int) -> bool:
+        """Whether `user` is another one since `revision`."""
+        return self._changes.get(user, 0) > revision
+
+    def entered(self, session: int, revision: int) -> None:
+        """Remember which revision of a person logged in."""
+        _remember(self._entered, session, revision)
 
     def nobody(self, user: str) -> dict[str, Any]:
         """A credential that nothing opens, the same for a name each time."""
@@ -131,25 +143,21 @@ class Gate(ApplicationSession):
     async def person(self, user: str) -> dict[str, Any]:
         """Who `user` is, for services: name, role and fields of one who is not in the inventory, else None."""
         if self._people and user not in self._taken and user not in self._seen and (found := await self._ask(user)):
-            self._remember(user, found["person"])
+            _remember(self._seen, user, found["person"])
         return {"people": self._people, "person": self._seen.get(user)}
 
-    def end(self, users: list[str]) -> int:
-        """Forget what is known of `users`, and end the sessions of those who are not in the inventory; how many."""
+    def end(self, users: dict[str, int]) -> int:
+        """End the sessions from before these revisions of people who are not in the inventory; how many."""
         ended, router = 0, cast("Any", self._transport)._router  # crossbar/router/session.py, RouterApplicationSession
-        for user in users:
-            self.changes[user] = self.changes.get(user, 0) + 1
-            self._seen.pop(user, None)
-            ATTEMPTS.forget(user)
-            sessions = router._authid_to_sessions.get(user, ())
-            ended += sum(_end(session) for session in list(sessions) if session._authprovider == "function")
+        for user, revision in users.items():
+            if not self.changed(user, revision - 1):
+                _remember(self._changes, user, revision)
+                self._seen.pop(user, None)
+                ATTEMPTS.forget(user)
+            for session in list(router._authid_to_sessions.get(user, ())):
+                old = self._entered.get(session._session_id, 0) < revision
+                ended += session._authprovider == "function" and old and _end(session)
         return ended
-
-    def _remember(self, user: str, person: dict[str, Any]) -> None:
-        self._seen[user] = person
-        self._seen.move_to_end(user)
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
 
     async def _ask(self, user: str) -> dict[str, Any] | None:
         """What the program knows of `user`."""
@@ -166,6 +174,13 @@ class Gate(ApplicationSession):
         finally:
             self._asked -= 1
         return found
+
+
+def _remember(known: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > REMEMBERED:
+        known.popitem(last=False)
 
 
 def _end(session: Any) -> bool:

@@ -43,7 +43,7 @@ def account(database: Database, realm: str) -> Callable[..., dict[str, Any] | No
             raise WampError(LATER, "the users' database cannot be used") from error
         if found is None or found[0].disabled:
             return None
-        return {"person": found[0].shown(), "credential": found[1]}
+        return {"person": found[0].shown(), "credential": found[1], "revision": found[0].revision}
 
     return answer
 
@@ -92,9 +92,9 @@ def tell(changes: Changes, clients: Mapping[str, Client]) -> None:
     """Have the gates end the sessions of who was changed."""
     found = changes.new()
     for realm, client in clients.items():
-        names = sorted({one.name for one in found if one.realm == realm})
-        if names and (ended := client.call(END, names, deadline=DEADLINE)):
-            log.info("ended %d sessions of %s in %s", ended, ", ".join(names), realm)
+        users = {one.name: one.number for one in found if one.realm == realm}
+        if users and (ended := client.call(END, users, deadline=DEADLINE)):
+            log.info("ended %d sessions of %s in %s", ended, ", ".join(users), realm)
     if found:
         changes.told(found)
 

@@ -34,6 +34,7 @@ _person = sql.Table(
     sql.Column("disabled", sql.Boolean, nullable=False),
     sql.Column("extra", sql.Text, nullable=False),  # JSON
     sql.Column("credential", sql.Text, nullable=False),  # JSON
+    sql.Column("revision", sql.BigInteger, nullable=False),  # the number of the change that made it what it is
 )
 _change = sql.Table(
     "change",
@@ -48,7 +49,7 @@ _change = sql.Table(
 
 @dataclass(frozen=True)
 class Change:
-    """Somebody was changed: sessions from before are to end."""
+    """Somebody was changed: sessions of a lower revision than `number` are to end."""
 
     number: int
     realm: str
@@ -89,26 +90,24 @@ class Database:
         row = {"realm": person.realm, "name": person.name, **_columns(person, credential)}
         try:
             with self._using() as connection:
-                connection.execute(_person.insert().values(row))
+                connection.execute(_person.insert().values({**row, "revision": _number(connection, person)}))
         except IntegrityError as error:
             remedy = "see `ionman user list`; `passwd` and `change` are for who is there"
             raise InputError(f"there is a user {person.name} in the realm {person.realm}", remedy=remedy) from error
 
-    def change(self, person: Person, credential: Mapping[str, Any] | None = None) -> None:
-        """Have what is said of a person, and another credential if there is one; sessions are to end."""
-        self._changed(person, _person.update().values(_columns(person, credential)))
-
-    def remove(self, person: Person) -> None:
-        """Forget a person; sessions are to end."""
-        self._changed(person, _person.delete())
-
-    def _changed(self, person: Person, how: Any) -> None:
-        now = datetime.now(UTC)
+    def change(self, person: Person, credential: Mapping[str, Any] | None = None) -> int:
+        """Have what is said of a person, and another credential if there is one; the new revision."""
         with self._using() as connection:
-            if not connection.execute(how.where(*_this(person.realm, person.name))).rowcount:
-                raise nobody(person.realm, person.name)
-            connection.execute(_change.delete().where(_change.c.at < now - KEPT))
-            connection.execute(_change.insert().values(realm=person.realm, name=person.name, at=now))
+            revision = _number(connection, person)
+            said = {**_columns(person, credential), "revision": revision}
+            _one(connection.execute(_person.update().where(*_this(person.realm, person.name)).values(said)), person)
+            return revision
+
+    def remove(self, person: Person) -> int:
+        """Forget a person; the revision that is not there any more."""
+        with self._using() as connection:
+            _one(connection.execute(_person.delete().where(*_this(person.realm, person.name))), person)
+            return _number(connection, person)
 
     def last(self) -> int:
         """The number of the last change; 0 for none."""
@@ -135,6 +134,19 @@ class Database:
                 f"the users' database {self.shown} cannot be used: {why[0] if why else type(error).__name__}",
                 remedy="look whether it runs, and at its address and account (router_users)",
             ) from error
+
+
+def _number(connection: sql.Connection, person: Person) -> int:
+    """Note that somebody was changed; the number of that."""
+    now = datetime.now(UTC)
+    connection.execute(_change.delete().where(_change.c.at < now - KEPT))
+    row = _change.insert().values(realm=person.realm, name=person.name, at=now).returning(_change.c.number)
+    return int(connection.execute(row).scalar_one())
+
+
+def _one(done: sql.CursorResult[Any], person: Person) -> None:
+    if not done.rowcount:
+        raise nobody(person.realm, person.name)
 
 
 def nobody(realm: str, name: str) -> InputError:
@@ -178,4 +190,4 @@ def _columns(person: Person, credential: Mapping[str, Any] | None) -> dict[str, 
 
 
 def _made(row: Any) -> Person:
-    return Person(row.realm, row.name, row.role, bool(row.disabled), json.loads(row.extra))
+    return Person(row.realm, row.name, row.role, bool(row.disabled), json.loads(row.extra), row.revision)

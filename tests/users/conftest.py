@@ -1,5 +1,6 @@
 """A router of its own with people in a SQLite database, and the program that answers for them."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -7,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ionman import process
 from ionman.call import Account, Client
+from ionman.command.user import user
 from ionman.errors import IonmanError
+from ionman.hosts.layout import Layout
 from ionman.routers.credential import scram
 from ionman.routers.people import ACCOUNT, realms, taken
 from ionman.user import Person, Settings
 from ionman.users.database import Database
+from ionman.users.place import Place
 from tests.crossbar import Crossbar
 
 SALT = bytes(16)
@@ -27,16 +32,25 @@ class People:
     router: Crossbar
     database: Database
     settings: Settings
-    running: process.subprocess.Popen[bytes] | None = None
+    running: subprocess.Popen[bytes] | None = None
 
     @property
     def folder(self) -> Path:
         return self.router.directory
 
+    @property
+    def place(self) -> Place:
+        """The host, as `ionman user --root` sees it."""
+        return Place(Layout(self.folder / "host"))
+
     def start(self) -> None:
-        path = self.folder / "users.json"
-        path.write_text(self.settings.text())
-        command = [sys.executable, "-m", "ionman.users.answer", path, self.router.door, self.folder]
+        for folder in (self.place.settings.parent, self.place.state, self.place.layout.door.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.place.settings.write_text(self.settings.text())
+        if not self.place.layout.door.is_symlink():
+            self.place.layout.door.symlink_to(self.router.door)
+        command: list[str | Path] = [sys.executable, "-m", "ionman.users.answer"]
+        command += [self.place.settings, self.router.door, self.place.state]
         with (self.folder / "users.log").open("ab") as log:
             self.running = process.start(command, stdout=log, die_with_parent=True)
         until(self.answers)
@@ -61,6 +75,14 @@ class People:
     def enter(self, name: str, password: str = "", *, deadline: float = 30.0) -> Client:
         account = Account(self.router.realm, name, password or f"{name}-password")
         return Client([self.router.address], account, ca=self.router.ca, deadline=deadline)
+
+    def verb(self, *words: str, line: str = "") -> str:
+        """What `ionman user ...` prints on the host, with `line` on standard input; raises what it ends with."""
+        done = CliRunner().invoke(user, [*words, "--root", str(self.place.layout.root)], input=line)
+        if isinstance(done.exception, IonmanError):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done.output
 
     def log(self) -> str:
         return (self.folder / "users.log").read_text()
