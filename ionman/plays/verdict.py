@@ -68,7 +68,8 @@ def _headline(  # noqa: PLR0913 - all that is known
 ) -> str:
     bad = [host for host in fleet if _bad(steps.get(host, {})) or host in lost]
     if bad:
-        begun = left or any(steps.get(host, {}).get("roll", {}).get("result") in ("done", *BAD) for host in fleet)
+        turns = {steps.get(host, {}).get("roll", {}).get("result") for host in fleet}
+        begun = left or turns & {"done", "failed", "unreachable"}
         return f"{verb} FAILED on {', '.join(bad)}" + ("" if begun else "; no service was changed")
     if check:
         return f"{verb}: only a check, nothing was changed"
