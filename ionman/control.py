@@ -35,18 +35,39 @@ def others(path: Path, timeout: float = 10.0) -> dict[str, list[str]]:
     `unknown` are those for which a router does not say, or this user may not ask it: all, of an older runtime. Raises
     `Unavailable` for an instance that does not answer.
     """
-
-    def talk(deadline: float) -> list[dict[str, Any]]:
-        while True:
-            said = _lines(path, deadline, b"others\n", 2)
-            # A busy machine may take longer to ask than the instance waits for it.
-            if len(said) != 1 or "others" not in said[0].get("answers", ()) or time.monotonic() > deadline:
-                return said
-
-    said = _told(path, timeout, talk)
+    said = _question(path, "others", timeout)
     if len(said) < 2:
         return {"alone": [], "unknown": list(said[0].get("procedures", ()))}
     return {name: list(said[1].get(name, ())) for name in ("alone", "unknown")}
+
+
+def through(path: Path, timeout: float = 10.0) -> dict[str, dict[str, Any]]:
+    """Return whether the service of the instance at `path` answers by each router: ``{"host1:8443": {"ms", "error"}}``.
+
+    Of an older runtime only whether the instance is on the router, without `ms`. Raises `Unavailable`.
+    """
+    said = _question(path, "through", timeout)
+    if len(said) > 1:
+        return dict(said[1].get("routers", {}))
+    return {name: {"error": _standing(one)} for name, one in said[0].get("routers", {}).items()}
+
+
+def _standing(router: dict[str, str]) -> str:
+    """Why an instance is not on a router; empty when it is."""
+    return "" if router["state"] == "ready" else router.get("error") or router["state"]
+
+
+def _question(path: Path, question: str, timeout: float) -> list[dict[str, Any]]:
+    """What an instance says of itself, and its answer to `question`; without that, where it does not know it."""
+
+    def talk(deadline: float) -> list[dict[str, Any]]:
+        while True:
+            said = _lines(path, deadline, f"{question}\n".encode(), 2)
+            # A busy machine may take longer to ask than the instance waits for it.
+            if len(said) != 1 or question not in said[0].get("answers", ()) or time.monotonic() > deadline:
+                return said
+
+    return _told(path, timeout, talk)
 
 
 def _told(path: Path, timeout: float, talk: Callable[[float], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ class Program:
     seconds: int = 0
     process: Process | None = None
     said: Mapping[str, Any] = field(default_factory=dict)
+    took: float = 0.0  # s, to find all that out
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ def answer(checks: Iterable[Check]) -> dict[str, Any]:
         for one in checks
     ]
     return {"status": "OK" if all(row["ok"] for row in rows) else "FAIL", "checks": rows}
+
+
+def lines(checks: Iterable[Check]) -> list[str]:
+    """The health answer for a reader."""
+    return [f"{one.what} by {one.way}: {one.why or f'answered in {one.seconds / MILLI:.1f} ms'}" for one in checks]
 
 
 def exposition(snapshot: Snapshot) -> bytes:

@@ -12,7 +12,7 @@ from ionman.errors import Unavailable
 from ionman.hosts.endpoint import LOOPBACK, PORT
 from ionman.metering import serve as endpoint
 from ionman.metering.gather import Gathering
-from ionman.metrics import answer, exposition
+from ionman.metrics import answer, exposition, lines
 
 _root = click.option(
     "--root", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), help="Another root than /."
@@ -40,11 +40,13 @@ def serve(address: str, port: int, user: str, root: Path) -> None:
 
 
 @metrics.command()
+@click.option("--words", is_flag=True, help="Answer in words instead of JSON.")
 @_root
-def health(root: Path) -> None:
+def health(words: bool, root: Path) -> None:
     """Call through the router to every service, and say what answered; exit status 69 when something did not."""
     with contextlib.closing(Gathering(layout_of(root))) as gathering:
-        found = answer(gathering.snapshot().checks)
-    print(json.dumps(found))
+        checks = gathering.snapshot().checks
+    found = answer(checks)
+    print("\n".join(lines(checks)) if words else json.dumps(found))
     if found["status"] != "OK":
         raise Unavailable("this host is not well", remedy="the checks that are not ok say why")

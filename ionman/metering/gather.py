@@ -63,6 +63,7 @@ class Gathering:
 
     def _program(self, name: str, state: supervisor.Status, children: dict[int, list[int]]) -> Program:
         about = supervisor.about(self.layout, name)
+        began = time.monotonic()
         note, said = self._said(name, state, about)
         return Program(
             name=name,
@@ -74,6 +75,7 @@ class Gathering:
             seconds=state.seconds,
             process=processes.used(state.pid, children),
             said=said,
+            took=time.monotonic() - began,
         )
 
     def _said(self, name: str, state: supervisor.Status, about: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -136,5 +138,21 @@ class Gathering:
     def _checks(self, programs: tuple[Program, ...], called: list[Check]) -> Iterator[Check]:
         for one in programs:
             if one.name == ROUTER:
-                yield Check(ROUTER, "tls", one.note)
+                yield Check(ROUTER, "tls", one.note, one.took)
         yield from called
+        asked = [one for one in programs if parts(one.name)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for checks in pool.map(self._through, sorted({one.service for one in asked}), [asked] * len(asked)):
+                yield from checks
+
+    def _through(self, service: str, programs: list[Program]) -> list[Check]:
+        """Have an instance call its own service by each of its routers, as a caller would."""
+        ours = [one for one in programs if one.service == service]
+        ready = [one for one in ours if not one.note]
+        if not ready:
+            return [Check(service, "instances", "; ".join(sorted({one.note for one in ours})))]
+        try:
+            routers = control.through(self.layout.control(ready[0].name))
+        except Unavailable as error:
+            return [Check(service, ready[0].name, error.message)]
+        return [Check(service, router, str(one["error"]), one.get("ms", 0.0) / 1000) for router, one in routers.items()]

@@ -17,7 +17,7 @@ from ionman.runtime.classes import Details
 from ionman.runtime.connection import Connection, Hooks
 from ionman.runtime.contract import Contract
 from ionman.runtime.dispatch import Dispatch
-from ionman.runtime.door import Door
+from ionman.runtime.door import Door, Questions
 from ionman.runtime.lifecycle import State, overall
 from ionman.runtime.modules import Bound, Catalogue, bind
 from ionman.runtime.offering import Offers
@@ -26,6 +26,7 @@ from ionman.runtime.place import Release
 from ionman.runtime.realm import Realm
 from ionman.runtime.session import Answer
 from ionman.runtime.stats import Stats
+from ionman.runtime.through import through
 from ionman.settings import Settings
 
 log = Logger(namespace="ionman")
@@ -74,7 +75,10 @@ class InstanceService(Service):
         self.realm = Realm(self.connections, settings.call_timeout, several=len(settings.routers) > 1, most=most)
         self._procedures, self._topics = bind(found, settings.public(), self.realm)
         uris = [bound.uri for bound in self._procedures]
-        self._questions = {"others": lambda: others(self.connections, uris)}
+        self._questions: Questions = {
+            "others": lambda: others(self.connections, uris),
+            "through": lambda: through(self.connections, who.probe),
+        }
         self.realm.own = dict.fromkeys(uris, who.uri("call"))
         self._stats = Stats.of([*uris, who.probe])
         self._dispatch = Dispatch(self._stats, settings.call_timeout, process.clock, log, most)

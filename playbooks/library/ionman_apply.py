@@ -26,7 +26,7 @@ options:
   deploy: {description: "For the host's record: C(id), C(who) and C(what)", type: dict}
   allow_gap: {description: The last instances of a service may go, type: bool, default: false}
   state:
-    description: The desired state as JSON, with the sections C(services) and C(router). A string, so that Ansible hides
+    description: The desired state as JSON, with the sections C(services), C(router) and C(metrics). A string, so that Ansible hides
       it as a whole and not each word of it in the plan.
     type: json
     required: true

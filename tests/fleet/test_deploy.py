@@ -64,7 +64,7 @@ def test_a_check_afterwards_finds_nothing_to_change(chain_lab: Standing) -> None
 def test_the_status_playbook_shows_what_runs(chain_lab: Standing) -> None:
     assert deploy(chain_lab, "status") == 0
     output = (chain_lab.directory / "log/test.log").read_text()
-    assert output.count("yes") == 4, "three instances and the router are ready"
+    assert output.count("yes") == 7, "three instances, the router, and what tells the figures of three hosts are ready"
 
 
 def test_a_call_is_answered(chain_lab: Standing) -> None:
