@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ionman.errors import ConfigurationError
-from ionman.routers import listener, people
+from ionman.routers import links, listener, people
 from ionman.routers.check import Problem, check
 from ionman.routers.rights import CONTRACT, component, realm_roles, rights
 
@@ -38,14 +38,18 @@ __all__ = [
 
 # The files of a router, in one folder: what Crossbar reads at its start, what it reads while it runs, and code of ours
 # that runs in its worker, by the file here that it is made from.
-CONFIGURATION, RIGHTS = "config.json", "rights.json"
+CONFIGURATION, RIGHTS, LINKS = "config.json", "rights.json", "links.json"
 AUTHORIZER, GATE, ATTEMPTS = "ionman_authorizer.py", "ionman_gate.py", "ionman_attempts.py"
+LINKING, LINK, TRUSTED = "ionman_links.py", "ionman_link.py", "ionman_trusted.py"
 CODE = {
     AUTHORIZER: "routers/authorizer.py",
     GATE: "routers/gate.py",
     ATTEMPTS: "routers/attempts.py",
+    LINKING: "routers/linking.py",
+    LINK: "routers/link.py",
+    TRUSTED: "routers/trusted.py",
 }
-NAMES = (*CODE, RIGHTS, CONFIGURATION)  # in the order in which they are written
+NAMES = (*CODE, RIGHTS, LINKS, CONFIGURATION)  # in the order in which they are written
 
 Json = dict[str, Any]
 
@@ -65,6 +69,7 @@ def files(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> dict[
     return {
         **{name: (Path(__file__).parent / source).read_text() for name, source in CODE.items()},
         RIGHTS: _text(rights(router)),
+        LINKS: _text(links.document(router)),
         CONFIGURATION: _text(node(router, salt, place)),
     }
 
@@ -95,6 +100,7 @@ def node(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> Json:
             for realm in router["realms"]
             for one in (
                 component(realm, f"{_module(AUTHORIZER)}.Authorizer", str(place.folder / RIGHTS)),
+                links.component(realm, f"{_module(LINKING)}.Links", str(place.folder / LINKS)),
                 people.component(router, realm, f"{_module(GATE)}.Gate", salt),
             )
         ],
@@ -104,7 +110,7 @@ def node(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> Json:
 
 
 def _roles(router: Mapping[str, Any], realm: Mapping[str, Any]) -> list[Json]:
-    return [*realm_roles(router, realm), people.role()]
+    return [*realm_roles(router, realm), people.role(), links.role(realm)]
 
 
 def _module(file: str) -> str:

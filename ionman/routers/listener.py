@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ionman.routers import links
 from ionman.routers.login import methods
 from ionman.routers.shape import HOST
 
@@ -48,6 +49,7 @@ def network(router: Mapping[str, Any], salt: bytes) -> Json:
                 "directory": str(router.get("page", PAGE)),
                 "options": {"enable_directory_listing": False, "cache_timeout": 60},
             },
+            **links.paths(router, _websocket(router)),
             "health": {"type": "json", "value": {"status": "up"}},
             "ws": {
                 "type": "websocket",

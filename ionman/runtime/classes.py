@@ -25,7 +25,8 @@ class Details:
     """One call or event: its URI and, as far as the router discloses it, who it comes from (WAMP session and user).
 
     `progress` is None unless the caller asked for progressive results; then `details.progress(value)` sends one before
-    the answer, and raises `ionman.errors.WampError` once the call is over.
+    the answer, and raises `ionman.errors.WampError` once the call is over. `key` is the same for one event of one
+    publisher on every router; empty for calls, and where there is one router.
     """
 
     uri: str
@@ -33,6 +34,7 @@ class Details:
     caller_authid: str | None = None
     caller_authrole: str | None = None
     progress: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)
+    key: str = ""
 
 
 class Link(Protocol):

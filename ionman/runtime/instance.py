@@ -157,7 +157,7 @@ class InstanceService(Service):
 
     def _topic(self, bound: Bound) -> Answer:
         def take(args: tuple[Any, ...], kwargs: dict[str, Any], details: Details) -> "Deferred[Any]":
-            if self.realm.seen(kwargs):
+            if self.realm.seen(details):
                 return succeed(None)
             return self._dispatch.event(bound, args, kwargs, details)
 

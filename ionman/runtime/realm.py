@@ -9,12 +9,12 @@ from twisted.internet.defer import Deferred, DeferredList, fail
 
 from ionman.errors import WampError
 from ionman.runtime import values
+from ionman.runtime.classes import Details
 from ionman.runtime.connection import Connection
 from ionman.runtime.dispatch import DRAINED
 from ionman.runtime.lifecycle import State
 from ionman.runtime.session import RouterSession
 
-EVENT = "ionman_event"
 NO_ROUTER = "ionman.error.no_router"
 STARTING = (State.CONNECTING, State.REGISTERING)
 REMEMBERED = 10_000  # events
@@ -23,8 +23,9 @@ REMEMBERED = 10_000  # events
 class Realm:
     """Calls and publishes for modules.
 
-    A caller is on one router, so an event goes to every router; a service is on every router, so it would get that
-    event several times: where there are `several`, an event carries an id, and `seen` tells the second time.
+    An event goes to every router, so that none of them has to be up for it to be heard, and a service hears it on every
+    router. So where there are `several` an event has a key: a router takes it once, also when another router brings it
+    (ionman.routers.linking), and `seen` tells the second time here.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Realm:
         self._most = most
         self._closed = ""
         self.own: Mapping[str, str] = {}  # own procedures -> this instance's `call`
-        self._events: OrderedDict[str, None] = OrderedDict()
+        self._events: OrderedDict[tuple[str, str | None, str], None] = OrderedDict()
 
     def call(self, uri: str, argv: Any) -> "Deferred[Any]":
         """Call `uri` through the first router that we are on, with the configured deadline."""
@@ -65,21 +66,22 @@ class Realm:
             return fail(WampError("wamp.error.invalid_argument", f"{topic}: {wrong}"))
         if self._closed:
             return fail(WampError(DRAINED, f"{topic}: {self._closed}"))
-        extra = {EVENT: secrets.token_hex(8)} if self._several else {}
-        told = [session.tell(topic, data, extra) for session in self._sessions()]
+        key = secrets.token_hex(8) if self._several else ""
+        told = [session.tell(topic, data, key) for session in self._sessions()]
         if not told:
             return fail(WampError(NO_ROUTER, f"{topic}: no router can be reached now"))
-        return DeferredList(told, consumeErrors=True).addCallback(_one_of)
+        # A router that is silent keeps nobody waiting while another has it.
+        return DeferredList(told, fireOnOneCallback=True, consumeErrors=True).addCallback(_one_of)
 
     def close(self, why: str) -> None:
         """Let nothing out any more: what was cancelled in the middle is to publish no half of its work."""
         self._closed = why
 
-    def seen(self, kwargs: dict[str, Any]) -> bool:
-        """Take the id out of an event's keywords; whether it has come before."""
-        event = kwargs.pop(EVENT, None)
-        if not isinstance(event, str):
+    def seen(self, details: Details) -> bool:
+        """Whether this event has come before, by another router."""
+        if not details.key:
             return False
+        event = (details.uri, details.caller_authid, details.key)
         if event in self._events:
             return True
         self._events[event] = None
@@ -93,6 +95,7 @@ class Realm:
         return [one.session for one in serving if one.session is not None]
 
 
-def _one_of(results: list[tuple[bool, Any]]) -> None:
-    if not any(good for good, _ in results):
-        results[0][1].raiseException()
+def _one_of(outcome: tuple[Any, int] | list[tuple[bool, Any]]) -> None:
+    """What DeferredList tells: the first success, or all failures."""
+    if isinstance(outcome, list):
+        outcome[0][1].raiseException()

@@ -157,10 +157,13 @@ class RouterSession(ApplicationSession):
         called.addTimeout(seconds, self._clock, lambda result, _: _late(result, uri, seconds))
         return called.addCallbacks(_plain, _raise_ours)
 
-    def tell(self, topic: str, data: Any, extra: dict[str, str]) -> "Deferred[Any]":
-        """Publish an event to all, ourselves included; fires when the router has it."""
-        options = PublishOptions(acknowledge=True, exclude_me=False)
-        return maybeDeferred(self.publish, topic, data, options=options, **extra).addErrback(_raise_ours)
+    def tell(self, topic: str, data: Any, key: str = "") -> "Deferred[Any]":
+        """Publish an event to all, ourselves included; fires when the router has it.
+
+        One `key` is one event, on however many routers it is published.
+        """
+        options = PublishOptions(acknowledge=True, exclude_me=False, transaction_hash=key or None)
+        return maybeDeferred(self.publish, topic, data, options=options).addErrback(_raise_ours)
 
     def quiet(self) -> "Deferred[None]":
         """Fire when every call that came by this router is answered."""
@@ -225,4 +228,5 @@ def _call_details(uri: str, details: CallDetails) -> Details:
 
 
 def _event_details(topic: str, details: EventDetails) -> Details:
-    return Details(topic, details.publisher, details.publisher_authid, details.publisher_authrole)
+    who = (details.publisher, details.publisher_authid, details.publisher_authrole)
+    return Details(topic, *who, key=details.transaction_hash or "")

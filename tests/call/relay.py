@@ -63,10 +63,14 @@ class Relay:
                 if self.mute:
                     self.mute -= 1
                     continue
-                far = socket.create_connection(("127.0.0.1", self._target))
-                self._open.append(far)
             except OSError:
                 return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+                self._open.append(far)
+            except OSError:  # nothing listens there now
+                near.shutdown(socket.SHUT_RDWR)
+                continue
             for pair in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
