@@ -4,7 +4,9 @@ The description is the router's section of a host's desired state, with these ke
 
     address, port, certificate, key, chain      where it listens, and the TLS files (paths on the router's host)
     names, origins                              how browsers reach the page; further pages that may connect
-    max_connections, max_message_size, page     limits, and the directory of the page at `/`
+    max_connections, max_connections_per_address, max_message_size, login_timeout
+                                                limits: numbers, octets and seconds; docs/limits.md
+    page                                        the directory of the page at `/`
     realms   [{name, roles: [{name, permissions: [{uri, match, allow}]}], users: [{name, password | key, role}]}]
     users    {database}                         people who are not in the inventory: docs/users.md
     services [{name, realm, user, password | key, procedures, topics, calls, kept}]
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ionman.errors import ConfigurationError
-from ionman.routers import links, listener, people
+from ionman.routers import limits, links, listener, people
 from ionman.routers.check import Problem, check
 from ionman.routers.rights import CONTRACT, component, realm_roles, rights
 
@@ -41,10 +43,14 @@ __all__ = [
 CONFIGURATION, RIGHTS, LINKS = "config.json", "rights.json", "links.json"
 AUTHORIZER, GATE, ATTEMPTS = "ionman_authorizer.py", "ionman_gate.py", "ionman_attempts.py"
 LINKING, LINK, TRUSTED = "ionman_links.py", "ionman_link.py", "ionman_trusted.py"
+GUARD, TURNS, PEERLOG = "ionman_guard.py", "ionman_turns.py", "ionman_peerlog.py"
 CODE = {
     AUTHORIZER: "routers/authorizer.py",
     GATE: "routers/gate.py",
     ATTEMPTS: "routers/attempts.py",
+    GUARD: "routers/guard.py",
+    TURNS: "routers/turns.py",
+    PEERLOG: "routers/peerlog.py",
     LINKING: "routers/linking.py",
     LINK: "routers/link.py",
     TRUSTED: "routers/trusted.py",
@@ -96,6 +102,9 @@ def node(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> Json:
         "realms": [{"name": realm["name"], "roles": _roles(router, realm)} for realm in router["realms"]],
         # Crossbar starts these before it listens, each when the one before is ready: nobody comes too early.
         "components": [
+            *limits.components(router, _module(GUARD), _module(PEERLOG)),
+        ]
+        + [
             one
             for realm in router["realms"]
             for one in (

@@ -93,6 +93,7 @@ ROUTER = Table(
         **{"address": Text(), "port": Whole(1, 65535), "names": Texts(), "origins": Texts(), "page": Text()},
         **{"certificate": Text(True), "key": Text(True), "chain": Texts()},
         **{"max_connections": Whole(1, 1_000_000), "max_message_size": Whole(1024, 16 << 20)},
+        **{"max_connections_per_address": Whole(1, 1_000_000), "login_timeout": Whole(1, 300)},
         **{"realms": Tables(REALM, True), "services": Tables(SERVICE), "links": LINKS},
         "users": Table({"database": Text()}),
         # The host's own keys of the same section: see ionman.state.

@@ -144,7 +144,7 @@ def test_only_services_and_roles_that_crossbar_would_misread_are_asked_for() -> 
         if "authorizer" in role
     ]
     assert {name for name, _ in asked} == {"auditor", "mixed", "service_demo", "service_query_2"}
-    authorizers = [one for one in worker["components"] if one["role"] == "authorizer"]
+    authorizers = [one for one in worker["components"] if one["classname"].endswith(".Authorizer")]
     assert [component["realm"] for component in authorizers] == ["ionman", "other"]
     answering = [role for realm in worker["realms"] for role in realm["roles"] if role["name"] == "authorizer"]
     assert {entry["uri"] for role in answering for entry in role["permissions"]} == {uri for _, uri in asked}
