@@ -104,7 +104,7 @@ class Gate(ApplicationSession):
         self._people: bool = extra["people"]
         self._taken, self._roles = frozenset(extra["taken"]), dict(extra["roles"])
         self._secret = bytes.fromhex(extra["secret"])
-        self._seen: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._seen: OrderedDict[str, dict[str, Any]] = OrderedDict()  # user -> what the program said
         self._changes: OrderedDict[str, int] = OrderedDict()
         self._entered: OrderedDict[int, int] = OrderedDict()
         self._asked = 0
@@ -119,7 +119,7 @@ class Gate(ApplicationSession):
         role = self._roles.get(found["person"]["role"]) if found else None
         if found is None or role is None:
             return None
-        _remember(self._seen, user, found["person"])
+        _remember(self._seen, user, found)
         return {**found["credential"], "role": role, "revision": found["revision"]}
 
     def changed(self, user: str, revision: int) -> bool:
@@ -143,8 +143,8 @@ class Gate(ApplicationSession):
     async def person(self, user: str) -> dict[str, Any]:
         """Who `user` is, for services: name, role and fields of one who is not in the inventory, else None."""
         if self._people and user not in self._taken and user not in self._seen and (found := await self._ask(user)):
-            _remember(self._seen, user, found["person"])
-        return {"people": self._people, "person": self._seen.get(user)}
+            _remember(self._seen, user, found)
+        return {"people": self._people, "person": self._seen[user]["person"] if user in self._seen else None}
 
     def end(self, users: dict[str, int]) -> int:
         """End the sessions from before these revisions of people who are not in the inventory; how many."""
@@ -152,8 +152,9 @@ class Gate(ApplicationSession):
         for user, revision in users.items():
             if not self.changed(user, revision - 1):
                 _remember(self._changes, user, revision)
-                self._seen.pop(user, None)
                 ATTEMPTS.forget(user)
+            if user in self._seen and self._seen[user]["revision"] < revision:
+                del self._seen[user]
             for session in list(router._authid_to_sessions.get(user, ())):
                 old = self._entered.get(session._session_id, 0) < revision
                 ended += session._authprovider == "function" and old and _end(session)

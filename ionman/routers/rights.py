@@ -8,14 +8,15 @@ another way (ionman.routers.permission); those of everybody else are in the conf
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ionman.routers.people import PERSON
 from ionman.routers.permission import Permission, exact, listed, plain, prefix, render, settle
 from ionman.routers.shape import AUTHORIZER, HOST, NOBODY, OPS, rendered, service_role, service_roles, slug
 
 CONTRACT = "ionman.service."  # prefix of what every service answers beside its own procedures: ping, info, stats, ...
 PROCEDURE = "ionman.router.authorize"
 LEAVING = "ionman.router.leaving"  # what a router publishes before it stops: everybody may hear it
-# What a service needs to know whether it is the last callee of a procedure; nothing else of the meta API.
-META = ("wamp.registration.lookup", "wamp.registration.count_callees")
+# What a service needs to know who calls, and whether it is the last callee of a procedure: no more of the meta API.
+META = ("wamp.registration.lookup", "wamp.registration.count_callees", PERSON)
 
 Json = dict[str, Any]
 

@@ -13,11 +13,22 @@ TOPIC = "__ionman_topic__"
 
 @dataclass(frozen=True)
 class User:
-    """Who called or published, as the router authenticated them."""
+    """Who called or published, as the router authenticated them; `extra`: the fields of one who is kept in a database.
+
+    A field is an attribute too: ``user.mail`` is ``user.extra["mail"]``.
+    """
 
     name: str
     authid: str
     role: str
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """A field by its name."""
+        extra = self.__dict__.get("extra", {})
+        if name not in extra:
+            raise AttributeError(f"the user has no {name}; it has: {', '.join(extra) or 'no fields'}")
+        return extra[name]
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Details:
     caller_authrole: str | None = None
     progress: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)
     key: str = ""
+    person: Any = field(default=None, repr=False, compare=False)  # ionman.runtime.people; the method sees no question
 
 
 class Link(Protocol):
@@ -82,7 +94,8 @@ class Module:
         """Return the authenticated user that a call or event comes from, None for an anonymous or undisclosed one."""
         if not details.caller_authid or not details.caller_authrole or details.caller_authrole == "anonymous":
             return None
-        return User(details.caller_authid, details.caller_authid, details.caller_authrole)
+        person = details.person or {"name": details.caller_authid, "role": details.caller_authrole}
+        return User(person["name"], details.caller_authid, person["role"], person.get("extra") or {})
 
     def call(self, uri: str, argv: Any = None) -> "Deferred[Any]":
         """Call another procedure with one JSON value; await it. Fails with `ionman.errors.WampError`."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,6 +27,7 @@ TIMEOUT = "ionman.error.timeout"
 DRAINED = "ionman.error.drained"
 CANCELED = "wamp.error.canceled"
 ENDED = "the instance stops and the time to finish has passed"
+UNKNOWN = "ionman.error.users_unavailable"
 NO_SUCH = "wamp.error.no_such_procedure"
 
 
@@ -162,7 +163,8 @@ class Dispatch:
         timer = self.clock.callLater(self.call_timeout, overdue)
         answer.addErrback(self._translated, bound)
         answer.addBoth(self._ended, answer, timer)
-        inner.addCallback(lambda argv: run(bound.method, self.call_timeout, argv, details))
+        inner.addCallback(_with_person, details)
+        inner.addCallback(lambda known: run(bound.method, self.call_timeout, *known))
         inner.addBoth(lambda result: None if answer.called else answer.callback(result))
         return answer
 
@@ -222,3 +224,17 @@ class Dispatch:
 
     def _lost_event(self, failure: Failure, bound: Bound) -> None:
         self.log.error("{place}: an event was not handled: {error}", place=bound.place, error=failure.value)
+
+
+def _with_person(argv: Any, details: Details) -> "Deferred[tuple[Any, Details]]":
+    """What the method gets: who called is known now, if the router had to be asked."""
+    if not callable(details.person):
+        return succeed((argv, details))
+    found: Deferred[Any] = details.person().addErrback(_unknown)
+    return found.addCallback(lambda person: (argv, replace(details, person=person)))
+
+
+def _unknown(failure: Failure) -> Any:
+    """Without an answer the method would take the caller for another one."""
+    failure.trap(WampError)
+    raise Answered(UNKNOWN, f"who calls could not be found out: {failure.value}") from failure.value

@@ -129,7 +129,10 @@ def _user(user: User | str | None) -> User | None:
 
 
 def _details(uri: str, user: User | None) -> Details:
-    return Details(uri, 1, user.authid, user.role) if user else Details(uri)
+    if user is None:
+        return Details(uri)
+    person = {"name": user.name, "role": user.role, "extra": dict(user.extra)}
+    return Details(uri, 1, user.authid, user.role, person=person)
 
 
 def _result(work: "Deferred[Any]") -> Any:

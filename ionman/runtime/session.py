@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 from ionman.calls.login import Account, login
 from ionman.errors import WampError
 from ionman.runtime.classes import Details
+from ionman.runtime.people import People
 from ionman.settings import Settings
 
 Answer = Callable[[tuple[Any, ...], dict[str, Any], Details], "Deferred[Any]"]
@@ -77,6 +78,7 @@ class RouterSession(ApplicationSession):
         self._serving = 0  # calls that came by this router and are not answered
         self._waiting: list[Deferred[None]] = []  # until there are none
         settings = owner.settings
+        self._people = People(self.ask)
         self._login = login(Account(settings.realm, settings.user, settings.password, settings.key))
 
     # --- what Autobahn calls ------------------------------------------------------------------------------------
@@ -130,7 +132,8 @@ class RouterSession(ApplicationSession):
         """Register a procedure; fires with what `withdraw` takes, fails with `WampError`."""
 
         def endpoint(*args: Any, details: CallDetails, **kwargs: Any) -> "Deferred[Any]":
-            told = replace(_call_details(uri, details), progress=self._progress(details.progress))
+            person = self._people.of(details.caller, details.caller_authid)
+            told = replace(_call_details(uri, details), progress=self._progress(details.progress), person=person)
             self._serving += 1
             return maybeDeferred(answer, args, kwargs, told).addBoth(self._served).addErrback(_application_error)
 
@@ -141,7 +144,8 @@ class RouterSession(ApplicationSession):
         """Subscribe to a topic; fires with what `withdraw` takes, fails with `WampError`."""
 
         def handler(*args: Any, details: EventDetails, **kwargs: Any) -> "Deferred[Any]":
-            return take(args, kwargs, _event_details(topic, details))
+            person = self._people.of(details.publisher, details.publisher_authid)
+            return take(args, kwargs, replace(_event_details(topic, details), person=person))
 
         done = maybeDeferred(self.subscribe, handler, topic, SubscribeOptions(details_arg="details"))
         return done.addErrback(_raise_ours)

@@ -23,6 +23,10 @@ from ionman.users.place import Place
 from tests.crossbar import Crossbar
 
 SALT = bytes(16)
+SERVICE = {
+    **{"name": "who", "realm": "ionman", "user": "who", "password": "who-password"},
+    **{"procedures": ["app.who.calls", "app.who.published"], "topics": ["app.who.news"]},
+}
 
 
 @dataclass
@@ -109,7 +113,7 @@ def refusal(entering: object) -> IonmanError:
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     """They are running; each test adds its own."""
     folder = tmp_path_factory.mktemp("people")
-    router = Crossbar(folder, description={"users": {"database": "sqlite"}})
+    router = Crossbar(folder, description={"users": {"database": "sqlite"}, "services": [SERVICE]})
     url = f"sqlite:///{folder / 'users.db'}"
     settings = Settings(url, realms(router.description), frozenset(taken(router.description)))
     made = People(router.start(), Database(url), settings)
