@@ -42,6 +42,7 @@ __all__ = [
 # that runs in its worker, by the file here that it is made from.
 CONFIGURATION, RIGHTS, LINKS = "config.json", "rights.json", "links.json"
 AUTHORIZER, GATE, ATTEMPTS = "ionman_authorizer.py", "ionman_gate.py", "ionman_attempts.py"
+RENEWING = "ionman_certificates.py"
 LINKING, LINK, TRUSTED = "ionman_links.py", "ionman_link.py", "ionman_trusted.py"
 GUARD, TURNS, PEERLOG = "ionman_guard.py", "ionman_turns.py", "ionman_peerlog.py"
 CODE = {
@@ -51,6 +52,7 @@ CODE = {
     GUARD: "routers/guard.py",
     TURNS: "routers/turns.py",
     PEERLOG: "routers/peerlog.py",
+    RENEWING: "routers/renewing.py",
     LINKING: "routers/linking.py",
     LINK: "routers/link.py",
     TRUSTED: "routers/trusted.py",
@@ -103,6 +105,7 @@ def node(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> Json:
         # Crossbar starts these before it listens, each when the one before is ready: nobody comes too early.
         "components": [
             *limits.components(router, _module(GUARD), _module(PEERLOG)),
+            *(component(realm, f"{_module(RENEWING)}.Certificates", "") for realm in router["realms"][:1]),
         ]
         + [
             one
