@@ -5,7 +5,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +14,17 @@ from ionman import router as describe
 from ionman.errors import CommandFailed, InputError, IonmanError, Unavailable
 from ionman.files import folder, write
 from ionman.host import Missing, Step
-from ionman.hosts import crossbar, facts, health, port, supervisor
+from ionman.hosts import crossbar, facts, health, port, router_state, supervisor
 from ionman.hosts.crossbar import FoundNode, Node
 from ionman.hosts.layout import ROUTER, Layout
 from ionman.hosts.lock import Say
+from ionman.hosts.router_going import Going
 from ionman.hosts.state import Router
 from ionman.process import run
 
 FAILURES = 3  # quick ends in a row after which it will not come up
 SALT = 32  # bytes
-OURS = ("version", "ready_timeout", "supervisor")  # keys of the section that are not the router's description
+OURS = ("version", "ready_timeout", "supervisor", "rolling")  # keys of the section that do not describe the router
 
 
 def wanted(layout: Layout, router: Router, *, check: bool) -> Node:
@@ -65,7 +67,7 @@ def _state(layout: Layout) -> None:
 
 def found(layout: Layout, router: Router) -> FoundNode:
     """What the router is now."""
-    proven = _proven(layout) / "parts.json"
+    proven = layout.router_proven / "parts.json"
     status = supervisor.status(layout, [ROUTER])[ROUTER]
     return FoundNode(
         parts=json.loads(proven.read_text()) if proven.exists() else {},
@@ -82,11 +84,6 @@ def _texts(place: Path) -> dict[str, str]:
     """The router's files that are in the folder `place`, in the order in which they are written."""
     paths = [place / name for name in describe.NAMES]
     return {path.name: path.read_text() for path in paths if path.exists()}
-
-
-def _proven(layout: Layout) -> Path:
-    """The folder with what the router last came up with: its files, its program's files and its parts."""
-    return layout.router_configuration / "proven"
 
 
 def _unready(layout: Layout, router: Router) -> str:
@@ -130,18 +127,32 @@ class DoingRouter:
     def all(self) -> None:
         """Do them; what does not come up is put back."""
         verbs = {step.verb for step in self.steps}
+        going = Going(self.layout, self.node.router, self.say)
+        if "leave" in verbs:
+            going.ready()
         if "write" in verbs and "await" not in verbs:
             self._prove()  # before what is read at once: a later put-back must not bring older rights
         self._land({name: text for name, text in self.node.files.items() if self.found.files.get(name) != text})
+        if "leave" in verbs:
+            going.leave()
+        with going.away() if "leave" in verbs else nullcontext():
+            self._change(verbs)
+
+    def _change(self, verbs: Set[str]) -> None:
+        """Start what is to be started, and see it come up."""
+        router = self.node.router
+        fresh = False
         if verbs & {"start", "restart"}:
+            fresh = router_state.prepare(self.layout, router.version, self.found.parts.get("version", ""))
             self._run(supervisor.files(self.layout, self.node.program), self.found.pid)
         if "await" not in verbs:
             return
         try:
-            self._await(self.node.router, self.found.pid if "restart" in verbs else 0)
+            self._await(router, self.found.pid if "restart" in verbs else 0)
         except IonmanError as error:
-            raise self._put_back(error) from error
+            raise self._put_back(error, fresh=fresh) from error
         self._prove()
+        router_state.tidy(self.layout, router.version)
 
     def _land(self, texts: Mapping[str, str]) -> None:
         user = self.layout.router_user
@@ -191,7 +202,7 @@ class DoingRouter:
 
     def _prove(self) -> None:
         """Keep what it came up with: to compare with, and to put back."""
-        place = _proven(self.layout)
+        place = self.layout.router_proven
         folder(place, mode=0o700)
         texts = supervisor.files(self.layout, self.node.program)
         for name, text in self.node.files.items():
@@ -199,9 +210,9 @@ class DoingRouter:
         write(place / "program.json", json.dumps(texts), mode=0o600)
         write(place / "parts.json", json.dumps(dict(self.node.parts)), mode=0o600)
 
-    def _put_back(self, error: IonmanError) -> IonmanError:
+    def _put_back(self, error: IonmanError, *, fresh: bool) -> IonmanError:
         """Bring the last good configuration up again, and say so."""
-        place = _proven(self.layout)
+        place = self.layout.router_proven
         if not (place / "parts.json").exists():
             remove(self.layout, self.say)
             return Unavailable(error.message, remedy=f"{error.remedy}; it never ran before, so it was stopped again")
@@ -209,6 +220,8 @@ class DoingRouter:
         self._land(_texts(place))
         texts = json.loads((place / "program.json").read_text())
         self._run(texts, supervisor.status(self.layout, [ROUTER])[ROUTER].pid)
+        if fresh:
+            router_state.forget(self.layout, self.node.router.version)
         return Unavailable(error.message, remedy=f"{error.remedy}; {self._how_it_is(texts)}")
 
     def _how_it_is(self, texts: dict[str, str]) -> str:

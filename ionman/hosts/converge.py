@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ionman import handover, host
 from ionman.errors import InputError
 from ionman.host import Facts, Missing, Plan, Step
-from ionman.hosts import apply_router, crossbar, difference, ending, facts, gap, helper, supervisor
+from ionman.hosts import apply_router, crossbar, difference, ending, facts, gap, helper, router_going, supervisor
 from ionman.hosts.apply import Doing
 from ionman.hosts.apply_metrics import DoingMetrics
 from ionman.hosts.apply_router import DoingRouter
@@ -72,6 +72,11 @@ def _router(layout: Layout, router: Router, say: Say, *, check: bool) -> Task:
     found = apply_router.found(layout, router)
     apply_router.check(layout, node, found)
     steps = crossbar.plan(node, found)
+    if outage := crossbar.outage(node, steps):
+        refusal = router_going.refuse(layout, outage)
+        if not check:
+            raise refusal
+        say(str(refusal))
     return Task(steps, difference.router(node, found), DoingRouter(layout, node, found, steps, say).all)
 
 

@@ -5,7 +5,7 @@ A router cannot stand beside itself on one port: it is changed in place, and put
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ionman import router as describe
@@ -52,17 +52,17 @@ def program(layout: Layout, router: Router) -> Program:
     return Program(
         name=ROUTER,
         command=(
-            *(f"{release}/venv/bin/crossbar", "start", "--cbdir", str(layout.router_state)),
+            *(f"{release}/venv/bin/crossbar", "start", "--cbdir", str(layout.crossbar_state(router.version))),
             *("--config", str(layout.router_configuration / describe.CONFIGURATION), "--loglevel", "info"),
             *("--logformat", "standard"),
         ),
-        directory=layout.router_state,
+        directory=layout.crossbar_state(router.version),
         user=layout.router_user,
         writable=(layout.router_state,),
         environment={
             "PATH": f"{release}/venv/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            "HOME": str(layout.router_state),
+            "HOME": str(layout.crossbar_state(router.version)),
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         },
@@ -117,12 +117,25 @@ def _plan(wanted: Node, found: FoundNode) -> Iterator[Step]:
         yield Step("start", ROUTER, f"{why}Crossbar {wanted.router.version} on {_listen(wanted)}")
         yield Step("await", ROUTER, within)
     elif changed:
+        if not found.note:
+            limit = wanted.router.rolling.drain_timeout
+            yield Step("leave", ROUTER, f"callers and services are asked to go elsewhere, for {limit:g} s at most")
         yield Step("restart", ROUTER, _why(changed, wanted, found))
         yield Step("await", ROUTER, within)
     elif found.note:
         yield Step("await", ROUTER, f"{within}; now {found.note}")
     else:
         yield Step(KEEP, ROUTER, f"Crossbar {wanted.router.version} answers on {_listen(wanted)}; nothing to do")
+
+
+def outage(wanted: Node, steps: Iterable[Step]) -> str:
+    """Why doing `steps` would leave callers without a router; empty when another takes over, or it is allowed."""
+    rolling = wanted.router.rolling
+    verbs = {step.verb for step in steps}
+    if "leave" not in verbs or rolling.others or rolling.allow_outage:
+        return ""
+    why = next(step.why for step in steps if step.verb == "restart")
+    return f"the router has to be restarted ({why}), and there is no other one"
 
 
 def _difference(name: str, wanted: Node, found: FoundNode) -> str:

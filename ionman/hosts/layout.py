@@ -73,9 +73,18 @@ class Layout:
         return self.root / "etc/ionman/router"
 
     @property
+    def router_proven(self) -> Path:
+        """The folder with what the router last came up with: its files, its program's files and its parts."""
+        return self.router_configuration / "proven"
+
+    @property
     def router_state(self) -> Path:
-        """Crossbar's own folder (CBDIR): key.priv is kept across releases."""
+        """The folder of what the router keeps: its salt, and Crossbar's own folder for each version."""
         return self.root / "var/lib/ionman/router"
+
+    def crossbar_state(self, version: str) -> Path:
+        """The folder (CBDIR) of one version of Crossbar: another one may not be able to read what it writes there."""
+        return self.router_state / version
 
     @property
     def ca(self) -> Path:

@@ -7,7 +7,7 @@ Shape (JSON; sections that are absent are left alone, a section that is there is
                    "canary", "soak": s, "soak_errors", "soak_latency", "allow_gap", "retry"}],
      "deploy":   {"id", "who", "what"}, "allow_gap",
      "router":   {"version", "address", "port", "certificate", "key", "chain": [], "realms": [], "services": [],
-                  "ready_timeout": s, "supervisor"},
+                  "ready_timeout": s, "supervisor", "rolling": {}},
      "metrics":  {"address", "port", "supervisor"}}
 
 `secrets` are settings like those of `config` that no output shows; `secrets.key` is the Ed25519 private key itself
@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ionman.errors import InputError
-from ionman.hosts import endpoint, how
+from ionman.hosts import endpoint, how, rolling
 from ionman.hosts.endpoint import Metrics
 from ionman.hosts.how import How
+from ionman.hosts.rolling import Rolling
 from ionman.hosts.section import Section, kind
 from ionman.settings import KEYS, OWN, Wrong
 
@@ -97,6 +98,7 @@ class Router:
     description: Mapping[str, Any]
     ready_timeout: float = READY_TIMEOUT
     supervisor: str = SUPERVISORS[0]
+    rolling: Rolling = field(default_factory=Rolling)
 
 
 @dataclass(frozen=True)
@@ -257,4 +259,5 @@ def _router(value: dict[str, Any]) -> Router:
         description=value,
         ready_timeout=section.number("ready_timeout", 1, 3600, READY_TIMEOUT),
         supervisor=_supervisor(section),
+        rolling=rolling.read(Section(section.take("rolling", dict, {}), section.at("rolling"))),
     )

@@ -97,7 +97,7 @@ ROUTER = Table(
         **{"realms": Tables(REALM, True), "services": Tables(SERVICE), "links": LINKS},
         "users": Table({"database": Text()}),
         # The host's own keys of the same section: see ionman.state.
-        **{"version": Other(), "ready_timeout": Other(), "supervisor": Other()},
+        **{"version": Other(), "ready_timeout": Other(), "supervisor": Other(), "rolling": Other()},
     }
 )
 

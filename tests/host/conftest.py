@@ -93,7 +93,7 @@ class Host:
         self.certificate.write_bytes(pair.certificate)
         self.certificate.with_suffix(".key").write_bytes(pair.key)
 
-    def router(self, *realms: str, version: str = "26.10.1", ready_timeout: float = 30) -> str:
+    def router(self, *realms: str, version: str = "26.10.1", ready_timeout: float = 30, **rolling: object) -> str:
         described = [{"name": name, "roles": [{"name": "client"}], "users": [user(name)]} for name in realms]
         router = {
             "version": version,
@@ -103,6 +103,7 @@ class Host:
             "key": str(self.certificate.with_suffix(".key")),
             "realms": described,
             "ready_timeout": ready_timeout,
+            "rolling": {"allow_outage": True, "drain_timeout": 5} | rolling,
         }
         return json.dumps({"router": router})
 

@@ -49,7 +49,7 @@ def test_starts_keeps_and_restarts_only_for_a_reason(router_host: Host) -> None:
     assert any("nothing to do" in line for line in host.lines)
 
     would = host.apply(host.router("ionman", "other"), check=True)
-    assert [step.verb for step in would.steps] == ["write", "write", "restart", "await"]
+    assert [step.verb for step in would.steps] == ["write", "write", "leave", "restart", "await"]
     assert (pid(host), configuration(host).read_text()) == (first, text)
     assert "alice-password" not in json.dumps(would.document())
     assert json.loads(text)["workers"][0]["transports"][0]["paths"]["ws"]["auth"]["scram"]["principals"]["alice"][
@@ -201,7 +201,7 @@ def test_a_release_with_other_procedures_costs_no_call(host: Host) -> None:
     ca, address = trusted(host), f"localhost:{host.port}"
     host.apply(serving(host, old, ready_timeout=wait))
     assert health.problem("127.0.0.1", host.port, host.certificate) == ""
-    assert (host.layout.router_state / "key.priv").exists()
+    assert (host.layout.crossbar_state("26.10.1") / "key.priv").exists()
     assert not host.apply(serving(host, old, ready_timeout=wait)).changed
     first = pid(host)
 

@@ -1,0 +1,86 @@
+"""A router goes away for a moment: others take over first, everybody leaves it, and how long it took is remembered."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ionman import router as describe
+from ionman.calls.client import Client
+from ionman.errors import NotPossible, Refused, Unavailable
+from ionman.files import write
+from ionman.hosts import door, router_leave, router_ready
+from ionman.hosts.layout import Layout
+from ionman.hosts.lock import Say
+from ionman.hosts.state import Router
+
+AWAY = 7.0  # s that a restart of Crossbar takes, where none was seen yet (facts: stop 5.7 s, boot 7.0 s)
+DEADLINE = 10.0  # s for one question by the door
+
+
+def away(layout: Layout) -> float:
+    """Seconds that the last restart on this host took."""
+    path = layout.router_state / "away.json"
+    return float(json.loads(path.read_text())["seconds"]) if path.exists() else AWAY
+
+
+def realms(layout: Layout) -> list[str]:
+    """The realms of the router that runs."""
+    text = (layout.router_proven / describe.CONFIGURATION).read_text()
+    return [realm["name"] for realm in json.loads(text)["workers"][0]["realms"]]
+
+
+def refuse(layout: Layout, outage: str) -> NotPossible:
+    """What is said where nobody takes over, and nobody allowed that."""
+    return NotPossible(
+        f"{outage}: its callers would wait for about {away(layout):.0f} s",
+        remedy="say that they may (router_allow_outage: true), or add a second router; nothing was changed",
+    )
+
+
+@dataclass(frozen=True)
+class Going:
+    """The router of this host before it goes away."""
+
+    layout: Layout
+    router: Router
+    say: Say
+
+    def ready(self) -> None:
+        """Wait until others have what this one has. `NotPossible` when they have not; nothing was changed then."""
+        rolling = self.router.rolling
+        seconds = away(self.layout)
+        if rolling.allow_outage or not rolling.others:
+            self.say(f"router: it will be away for about {seconds:.0f} s; callers that use no other one wait")
+            return
+        router_ready.assure(rolling.others, self.layout.ca)
+        try:
+            router_ready.await_held(self._enter, realms(self.layout), self.router.ready_timeout, self.say)
+        except (Refused, Unavailable) as error:
+            self.say(f"router: cannot ask who serves elsewhere: {error.message}")
+
+    def leave(self) -> None:
+        """Have everybody leave; who does not, and those who cannot be asked, lose what is in flight."""
+        limit = self.router.rolling.drain_timeout
+        if not limit:
+            return
+        self.say(f"router: asking callers and services to go elsewhere, for {limit:g} s at most")
+        try:
+            stay = router_leave.leave(self._enter, realms(self.layout), limit, away(self.layout) + 1, self.say)
+        except (Refused, Unavailable) as error:
+            self.say(f"router: nobody could be asked to leave, so calls in flight are lost: {error.message}")
+            return
+        if stay:
+            self.say(f"router: {', '.join(stay)} did not leave within {limit:g} s; calls in flight there are lost")
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Remember how long what is done here takes."""
+        began = time.monotonic()
+        yield
+        seconds = round(time.monotonic() - began, 1)
+        write(self.layout.router_state / "away.json", json.dumps({"seconds": seconds}) + "\n")
+
+    def _enter(self, realm: str) -> Client:
+        return door.enter(self.layout, realm, DEADLINE)
