@@ -3,7 +3,7 @@
 from typing import Any
 
 from ionman.host import parts
-from ionman.hosts import apply_metrics, facts, supervisor
+from ionman.hosts import apply_metrics, apply_users, facts, supervisor
 from ionman.hosts.layout import METRICS, ROUTER, Layout
 
 Row = dict[str, Any]
@@ -41,7 +41,9 @@ def _note(layout: Layout, name: str, state: supervisor.Status) -> str:
         return facts.unready(layout, name, state)
     if not state.up:
         return "down" if state.supervised else "not supervised"
-    return apply_metrics.problem(supervisor.about(layout, name)) if name == METRICS else ""
+    if name == METRICS:
+        return apply_metrics.problem(supervisor.about(layout, name))
+    return apply_users.note(layout) if name == apply_users.PROGRAM else ""
 
 
 def table(found: list[Row]) -> list[str]:

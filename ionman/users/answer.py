@@ -70,7 +70,7 @@ class Changes:
 
 
 def main(settings: Path, door: Path, state: Path) -> None:
-    """Answer for ever."""
+    """Answer until the settings are others: a supervisor starts it again."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         known = Settings.read(settings.read_text())
@@ -83,9 +83,10 @@ def main(settings: Path, door: Path, state: Path) -> None:
         clients[realm].register(ACCOUNT, account(database, realm), details=True)
     log.info("answering for the users of %s from %s", ", ".join(clients), database.shown)
     changes = _patiently("the database", lambda: Changes(database, state / "told"))
-    while True:
+    while settings.exists() and settings.read_text() == known.text():
         _patiently("what was changed", lambda: tell(changes, clients))
         time.sleep(LOOK)
+    log.info("%s has changed; starting again", settings)
 
 
 def tell(changes: Changes, clients: Mapping[str, Client]) -> None:

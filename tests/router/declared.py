@@ -81,5 +81,5 @@ def of_service(service: Described) -> Iterator[Entry]:
     for uri in service.get("calls", ()):
         yield uri, "prefix", ("call",)
     yield f"ionman.service.{service['name']}.", "prefix", ("register", "call")
-    for uri in ("wamp.registration.lookup", "wamp.registration.count_callees"):
+    for uri in ("wamp.registration.lookup", "wamp.registration.count_callees", "ionman.router.person"):
         yield uri, "exact", ("call",)

@@ -37,6 +37,7 @@ class People:
     database: Database
     settings: Settings
     running: subprocess.Popen[bytes] | None = None
+    host: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -45,7 +46,7 @@ class People:
     @property
     def place(self) -> Place:
         """The host, as `ionman user --root` sees it."""
-        return Place(Layout(self.folder / "host"))
+        return Place(Layout(self.host or self.folder / "host"))
 
     def start(self) -> None:
         for folder in (self.place.settings.parent, self.place.state, self.place.layout.door.parent):
