@@ -6,8 +6,11 @@ from ionman.lab import place, ssh
 
 
 def inventory(lab: place.Lab, python: str) -> dict[str, Any]:
-    """Groups build, repo, routers and services with their variables; `python` is the controller's interpreter."""
-    names = lab.host_names
+    """Groups build, repo, routers and services with their variables; `python` is the controller's interpreter.
+
+    A host with a door to a router's port is one of the routers: `Standing.forward` makes it one.
+    """
+    names, doors = lab.host_names, routers(lab)
     variables: dict[str, dict[str, Any]] = {host.name: host_variables(lab, host) for host in lab.hosts}
     variables["controller"] = {"ansible_connection": "local", "ansible_python_interpreter": python}
     return {
@@ -15,9 +18,14 @@ def inventory(lab: place.Lab, python: str) -> dict[str, Any]:
         "all": {"children": ["build", "repo", "routers", "services"], "vars": shared(lab)},
         "build": {"hosts": ["controller"]},
         "repo": {"hosts": names[:1]},
-        "routers": {"hosts": names[:1]},
+        "routers": {"hosts": [host for host in names if host in doors]},
         "services": {"hosts": names},
     }
+
+
+def routers(lab: place.Lab) -> dict[str, int]:
+    """The hosts with a router, and the port on 127.0.0.1 of the door to each; 0 while it is not open."""
+    return {host: lab.forwards.get(door, 0) for door, (host, port) in lab.targets.items() if port == place.ROUTER_PORT}
 
 
 def host_variables(lab: place.Lab, host: place.Host) -> dict[str, Any]:
@@ -31,6 +39,7 @@ def host_variables(lab: place.Lab, host: place.Host) -> dict[str, Any]:
         "ansible_ssh_common_args": f"-F {directory / 'config'} -o ControlPath={directory / '%h-%r'}",
         "ansible_python_interpreter": "/usr/bin/python3",
         "lab_address": host.address,
+        "lab_router_port": routers(lab).get(host.name, 0),
     }
 
 
@@ -39,6 +48,6 @@ def shared(lab: place.Lab) -> dict[str, Any]:
     return {
         "lab_name": lab.name,
         "lab_dir": str(lab.directory),
-        "lab_router_port": lab.forwards.get("router", 0),
+        "lab_routers": [f"localhost:{port}" for port in routers(lab).values()],
         "deb_github_url": lab.github.get("url", ""),
     }

@@ -16,6 +16,7 @@ STATE = Path("/var/lib/ionman/lab")
 LOCKS = Path("/run/lock")
 DEFAULT_NAME = "demo"
 MOST_HOSTS = 20
+ROUTER_PORT = 8443
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 _HOST = re.compile(r"host[0-9]+")
 
@@ -86,7 +87,7 @@ def plan(name: str, base: Path, hosts: int) -> Lab:
     if not 1 <= hosts <= MOST_HOSTS:
         raise InputError(f"a lab cannot have {hosts} hosts", remedy=f"take 1 to {MOST_HOSTS}")
     made = tuple(Host(f"host{number}", f"10.77.0.{10 + number}") for number in range(1, hosts + 1))
-    return Lab(check_name(name), str(base), made, targets={"router": (made[0].name, 8443)})
+    return Lab(check_name(name), str(base), made, targets={"router": (made[0].name, ROUTER_PORT)})
 
 
 def encode(lab: Lab) -> str:

@@ -1,5 +1,6 @@
 """What the lab decides, without a lab."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -245,6 +246,16 @@ def test_inventory() -> None:
     assert variables["host2"]["ansible_ssh_common_args"].startswith("-F /var/lib/ionman/lab/demo/ssh/config ")
     assert data["all"]["vars"]["lab_dir"] == "/var/lib/ionman/lab/demo"
     json.dumps(data)
+
+
+def test_a_host_with_a_door_to_a_router_s_port_is_a_router() -> None:
+    doors = {"router": 18443, "router2": 18444, "page": 18445}
+    targets = {"router": ("host1", 8443), "router2": ("host2", 8443), "page": ("host2", 80)}
+    data = inventory.inventory(dataclasses.replace(lab(), forwards=doors, targets=targets), "/python")
+    assert data["routers"]["hosts"] == ["host1", "host2"]
+    assert data["all"]["vars"]["lab_routers"] == ["localhost:18443", "localhost:18444"]
+    ports = {name: one.get("lab_router_port") for name, one in data["_meta"]["hostvars"].items()}
+    assert ports == {"host1": 18443, "host2": 18444, "controller": None}
 
 
 def test_a_build_knows_the_way_to_the_index_and_no_more() -> None:
