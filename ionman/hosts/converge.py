@@ -9,11 +9,21 @@ from dataclasses import dataclass, field, replace
 from ionman import handover, host
 from ionman.errors import InputError
 from ionman.host import Facts, Missing, Plan, Step
-from ionman.hosts import apply_router, crossbar, difference, ending, facts, gap, helper, router_going, supervisor
+from ionman.hosts import (
+    apply_router,
+    apply_watch,
+    crossbar,
+    difference,
+    ending,
+    facts,
+    gap,
+    helper,
+    router_going,
+    supervisor,
+)
 from ionman.hosts.apply import Doing
 from ionman.hosts.apply_metrics import DoingMetrics
 from ionman.hosts.apply_router import DoingRouter
-from ionman.hosts.apply_users import DoingUsers
 from ionman.hosts.difference import Difference
 from ionman.hosts.endpoint import Metrics
 from ionman.hosts.layout import ROUTER, Layout
@@ -36,8 +46,6 @@ def converge(state: State, layout: Layout, *, check: bool, wait: float, say: Say
         tasks: list[Task] = []
         if state.router is not None:
             tasks.append(_router(layout, state.router, say, check=check))
-            users = DoingUsers(layout, state.router, say)
-            tasks.append(Task(users.steps(), do=users.all))
         if state.services is not None:
             tasks.append(_services(layout, state, say, check=check))
         if state.metrics is not None:
@@ -80,7 +88,13 @@ def _router(layout: Layout, router: Router, say: Say, *, check: bool) -> Task:
         if not check:
             raise refusal
         say(str(refusal))
-    return Task(steps, difference.router(node, found), DoingRouter(layout, node, found, steps, say).all)
+    watch, watching = apply_watch.plan(layout, router, say)
+
+    def do() -> None:
+        DoingRouter(layout, node, found, steps, say).all()
+        watching()
+
+    return Task((*steps, *watch), difference.router(node, found), do)
 
 
 def _metrics(layout: Layout, metrics: Metrics, say: Say) -> Task:
@@ -176,6 +190,7 @@ def remove(names: tuple[str, ...], layout: Layout, asked: Asked) -> Outcome:
             Doing(layout, plan, asked.say, signed(asked.deploy), gaps=gaps).all()
             for step in stop:
                 if step.target == ROUTER:
+                    apply_watch.remove(layout, asked.say)
                     apply_router.remove(layout, asked.say)
                 else:
                     helper.remove(layout, step.target, asked.say)

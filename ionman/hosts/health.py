@@ -27,10 +27,7 @@ def pair(certificate: Path, key: Path) -> None:
 def problem(address: str, port: int, certificate: Path, timeout: float = 2.0) -> str:
     """Why the router is not up with `certificate`; empty when GET /health answers 200."""
     # Not verified against a CA, but compared with the very certificate that it must show: nobody else has its key.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(ANY.get(address, address), port, timeout=timeout, context=context)
+    connection = http.client.HTTPSConnection(ANY.get(address, address), port, timeout=timeout, context=_unverified())
     try:
         connection.connect()
         shown = connection.sock.getpeercert(binary_form=True)
@@ -43,6 +40,26 @@ def problem(address: str, port: int, certificate: Path, timeout: float = 2.0) ->
     finally:
         connection.close()
     return "" if status == http.HTTPStatus.OK else f"https://{address}:{port}/health answers {status}"
+
+
+def silent(address: str, port: int, timeout: float) -> str:
+    """Why the router does not answer GET /health over TLS, whatever certificate it shows; empty when it does."""
+    connection = http.client.HTTPSConnection(ANY.get(address, address), port, timeout=timeout, context=_unverified())
+    try:
+        connection.request("GET", "/health")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return str(error)
+    finally:
+        connection.close()
+    return "" if status == http.HTTPStatus.OK else f"it answers {status}"
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def leaf(certificate: Path) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 SOCKET_PATH_LIMIT = 107  # sun_path of unix(7) is 108 bytes with its final NUL
 ROUTER = "router"  # the name of the program that runs Crossbar
+WATCH = "ionman-watch"  # of the one that watches the router
 METRICS = "ionman-metrics"  # of the one that tells the host's figures
 
 
