@@ -41,13 +41,17 @@ class Gathering:
         """Everything."""
         began = time.monotonic()
         self.troubles = {}
-        programs = self.programs()
-        found = self._realms()
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # a router that hangs is waited for once, not at every step
+            asked = [pool.submit(self._realm, one) for one in self._known()]
+            programs = self.programs()
+            through = self._services(programs)
+            found = [one.result() for one in asked]
+        called = [check for _, checks in found for check in checks]
         snapshot = Snapshot(
             programs=programs,
             realms=tuple(realm for realm, _ in found),
             certificates=tuple(self._certificates()),
-            checks=tuple(self._checks(programs, [check for _, checks in found for check in checks])),
+            checks=(*_router(programs), *called, *through),
         )
         return Snapshot(**{**vars(snapshot), "troubles": dict(self.troubles), "seconds": time.monotonic() - began})
 
@@ -94,10 +98,6 @@ class Gathering:
 
     # --- the router -----------------------------------------------------------------------------------------------
 
-    def _realms(self) -> list[tuple[Realm, list[Check]]]:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(self._realm, self._known()))
-
     def _known(self) -> list[realms.Known]:
         """The realms of this host's router; none where there is no router."""
         place = self.layout.router_configuration
@@ -135,15 +135,14 @@ class Gathering:
 
     # --- whether it is well ---------------------------------------------------------------------------------------
 
-    def _checks(self, programs: tuple[Program, ...], called: list[Check]) -> Iterator[Check]:
-        for one in programs:
-            if one.name == ROUTER:
-                yield Check(ROUTER, "tls", one.note, one.took)
-        yield from called
-        asked = [one for one in programs if parts(one.name)]
+    def _services(self, programs: tuple[Program, ...]) -> list[Check]:
+        """Every service that has instances here, called by each of its routers."""
+        instances = [one for one in programs if parts(one.name)]
+        names = sorted({one.service for one in instances})
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for checks in pool.map(self._through, sorted({one.service for one in asked}), [asked] * len(asked)):
-                yield from checks
+            return [
+                check for checks in pool.map(lambda name: self._through(name, instances), names) for check in checks
+            ]
 
     def _through(self, service: str, programs: list[Program]) -> list[Check]:
         """Have an instance call its own service by each of its routers, as a caller would."""
@@ -156,3 +155,7 @@ class Gathering:
         except Unavailable as error:
             return [Check(service, ready[0].name, error.message)]
         return [Check(service, router, str(one["error"]), one.get("ms", 0.0) / 1000) for router, one in routers.items()]
+
+
+def _router(programs: tuple[Program, ...]) -> list[Check]:
+    return [Check(ROUTER, "tls", one.note, one.took) for one in programs if one.name == ROUTER]

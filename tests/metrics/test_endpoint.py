@@ -17,7 +17,9 @@ import pytest
 from ionman import process
 from ionman.errors import InputError
 from ionman.hosts import status, supervisor
+from ionman.hosts.converge import remove
 from ionman.hosts.layout import METRICS, Layout
+from ionman.hosts.outcome import Asked
 from tests.crossbar import free_port
 from tests.host.conftest import HURRIED, Host, Hosts
 from tests.metrics.reading import Figures
@@ -86,6 +88,10 @@ def test_from_the_first_apply_to_the_last(host: Host, promtool: Path) -> None:
 
     assert host.apply(state(other, address="")).changed
     assert not host.apply(state(other, address="")).changed
+    assert METRICS not in host.programs
+
+    assert host.apply(state(other)).changed
+    remove((METRICS,), host.layout, Asked(host.lines.append, wait=20))
     assert METRICS not in host.programs
 
 

@@ -100,7 +100,7 @@ def test_an_older_instance_tells_at_least_how_many() -> None:
     tally = {name: TALLY[name] for name in ("calls", "errors", "total_ms")}
     old = Program("demo.ab12cd34.1", "demo", said={"stats": {"app.demo.one": tally}})
     text = exposition(Snapshot((old,))).decode()
-    assert [line for line in text.splitlines() if "duration_seconds_count" in line][0].endswith(" 3.0")
+    assert next(line for line in text.splitlines() if "duration_seconds_count" in line).endswith(" 3.0")
 
 
 def test_the_alert_rules_fire_for_what_they_should(promtool: Path, tmp_path: Path) -> None:
