@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ionman.routers import people
 from ionman.routers.credential import salt_for, scram
 from ionman.routers.rights import services
 from ionman.routers.shape import NOBODY, rendered, service_role
@@ -15,6 +16,8 @@ def methods(router: Mapping[str, Any], salt: bytes) -> Json:
     auth: Json = {}
     if any("anonymous" in realm for realm in router["realms"]):
         auth["anonymous"] = {"type": "static", "role": NOBODY}
+    if people.on(router):  # ionman.routers.gate asks for who is none of the principals
+        auth["scram"] = {"type": "static", "principals": {}}
     for realm, user in _users(router):
         role = rendered(router, realm)[user["role"]]
         if "key" in user:

@@ -27,6 +27,9 @@ def check(router: Mapping[str, Any]) -> Iterator[Problem]:
     database = (router.get("users") or {}).get("database", SQLITE)
     if database != SQLITE and not POSTGRESQL.fullmatch(database):
         yield Problem("users.database", "is no database", "sqlite, or postgresql://user:password@host/name")
+    if database == SQLITE and on(router) and (router.get("links") or {}).get("peers"):
+        remedy = "let all routers share one: postgresql://user:password@host/name"
+        yield Problem("users.database", "each router's host would keep users of its own", remedy)
     for pattern, what, remedy in UNSET:
         if pattern.search(database):
             yield Problem("users.database", what, remedy)

@@ -35,7 +35,7 @@ def server() -> Iterator[str]:
     process.run([*lesser, binaries / "initdb", *initdb], cwd=folder, timeout=120)
     port = free_port()
     settings = ["-c", "unix_socket_directories=", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-    command = [*lesser, binaries / "postgres", "-D", "data", "-p", str(port), *settings]
+    command: list[str | Path] = [*lesser, binaries / "postgres", "-D", "data", "-p", str(port), *settings]
     with (folder / "log").open("wb") as log:
         running = process.start(command, stdout=log, cwd=folder, die_with_parent=True)
     url = f"postgresql://keeper:{PASSWORD}@127.0.0.1:{port}/postgres"

@@ -1,8 +1,12 @@
 """A real Crossbar lets in who is in the database, and nobody else."""
 
+from typing import Any
+
 import pytest
 
 from ionman.errors import Refused, WampError
+from ionman.routers.login import methods
+from ionman.routers.people import check, component
 from tests.users.conftest import People, refusal
 
 pytestmark = pytest.mark.router
@@ -40,3 +44,42 @@ def test_nobody_but_the_gate_is_told_a_credential(people: People) -> None:
     people.add("erna")
     with people.router.caller("ops") as ops, pytest.raises(Refused, match="only the router's gate"):
         ops.call("ionman.router.account", "erna")
+
+
+DESCRIBED: dict[str, Any] = {
+    **{"certificate": "/etc/leaf.pem", "key": "/etc/leaf.key"},
+    "realms": [{"name": "ionman", "roles": [{"name": "client"}]}],
+}
+
+
+def test_people_may_log_in_where_the_inventory_has_no_password() -> None:
+    assert methods(DESCRIBED, bytes(16)) == {}
+    described = {**DESCRIBED, "users": {"database": "sqlite"}}
+    assert methods(described, bytes(16)) == {"scram": {"type": "static", "principals": {}}}
+
+
+@pytest.mark.parametrize(
+    ("database", "links", "said"),
+    [
+        ("sqlite", {}, ""),
+        ("postgresql://keeper:secret@db.example.org/users", {}, ""),
+        ("postgresql://keeper:secret@db.example.org:5432/users?sslmode=verify-full", {}, ""),
+        ("postgresql://keeper:secret@db.example.org/users", {"peers": ["x"]}, ""),
+        ("sqlite", {"peers": ["x"]}, "users of its own"),
+        ("mysql://keeper:secret@db/users", {}, "is no database"),
+        ("sqlite:////tmp/users.db", {}, "is no database"),
+        ("postgresql://db.example.org/users", {}, "is no database"),
+        ("", {}, "is empty"),
+        ("{{ vault_users }}", {}, "is a template"),
+    ],
+)
+def test_a_database_is_checked_and_not_repeated(database: str, links: dict[str, Any], said: str) -> None:
+    found = [*check({**DESCRIBED, "users": {"database": database}, "links": links})]
+    assert {problem.path for problem in found} <= {"users.database"}
+    assert any(said in problem.message for problem in found) if said else not found
+    assert "secret" not in "".join(map(str, found))
+
+
+def test_an_inventory_without_people_has_a_gate_that_asks_for_nobody() -> None:
+    extra = component(DESCRIBED, DESCRIBED["realms"][0], "a.B", bytes(16))["extra"]
+    assert (extra["people"], extra["taken"], extra["roles"]) == (False, [], {})
