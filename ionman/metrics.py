@@ -49,11 +49,15 @@ class Program:
 
 @dataclass(frozen=True)
 class Realm:
-    """A realm of the host's router: role -> sessions, URI -> callees (None where it is not told)."""
+    """A realm of the host's router: role -> sessions, URI -> callees, router -> how the link to it is.
+
+    A link is ``{"up", "sent", "waiting", "lost"}`` (ionman.routers.link).
+    """
 
     name: str
     sessions: Mapping[str, int] = field(default_factory=dict)
     callees: Mapping[str, int] = field(default_factory=dict)
+    links: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -228,6 +232,20 @@ def _realms(realms: Iterable[Realm]) -> Iterator[Metric]:
     ]
     text = "Sessions that have registered a procedure of a service on this host's router."
     yield _gauge("ionman_router_callees", text, callees, ("realm", "procedure"))
+    yield from _links(realms)
+
+
+def _links(realms: Iterable[Realm]) -> Iterator[Metric]:
+    labels = ("realm", "router")
+    links = [({"realm": one.name, "router": name}, link) for one in realms for name, link in sorted(one.links.items())]
+    up = [(who, float(link["up"])) for who, link in links]
+    yield _gauge("ionman_router_link_up", "1 when events get from this router to another.", up, labels)
+    waiting = [(who, float(link["waiting"])) for who, link in links]
+    yield _gauge("ionman_router_link_waiting", "Events that wait for a link.", waiting, labels)
+    sent = [(who, float(link["sent"])) for who, link in links]
+    yield _counter("ionman_router_link_sent", "Events that a link has taken over.", sent, labels)
+    lost = [(who, float(link["lost"])) for who, link in links]
+    yield _counter("ionman_router_link_lost", "Events that found no room while a link was down.", lost, labels)
 
 
 def _checks(checks: Iterable[Check]) -> Iterator[Metric]:

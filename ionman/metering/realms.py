@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ionman.calls.client import Client
-from ionman.errors import IonmanError
+from ionman.errors import IonmanError, WampError
 from ionman.hosts import door
 from ionman.hosts.layout import Layout
 from ionman.metrics import Check, Realm
@@ -15,6 +15,7 @@ from ionman.routers.rights import CONTRACT
 
 SECONDS = 5.0  # for the whole of a realm
 NOBODY = "wamp.error.no_such_procedure"
+LINKS = "ionman.router.links"  # ionman.routers.linking
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Doors:
 def look(client: Client, realm: Known) -> Realm:
     """Who is in `realm`. Raises `IonmanError`."""
     counts = {role: client.submit("wamp.session.count", [role], deadline=SECONDS) for role in realm.roles}
+    links = client.submit(LINKS, deadline=SECONDS)
     numbers = client.call("wamp.registration.list", deadline=SECONDS)
     there = [number for kind in numbers.values() for number in kind]
     uris = {number: client.submit("wamp.registration.get", number, deadline=SECONDS) for number in there}
@@ -85,7 +87,18 @@ def look(client: Client, realm: Known) -> Realm:
         if _shared(uri):
             found[uri] = count
     sessions = {role: reply.result() for role, reply in counts.items()}
-    return Realm(realm.name, sessions, found)
+    return Realm(realm.name, sessions, found, _links(links))
+
+
+def _links(reply: Any) -> Mapping[str, Any]:
+    """How the links to other routers are; none where there are none."""
+    try:
+        told: Mapping[str, Any] = reply.result()["links"]
+    except WampError as error:
+        if error.uri != NOBODY:
+            raise
+        return {}
+    return told
 
 
 def _shared(uri: str) -> bool:

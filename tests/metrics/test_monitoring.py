@@ -24,6 +24,7 @@ from ionman.metrics import (
 
 MONITORING = Path(__file__).parents[2] / "docs/monitoring"
 TALLY = {"calls": 3, "errors": 1, "total_ms": 41.5, "buckets_ms": [[1, 0], [25, 2]]}
+LINK = {"address": "host2:8443", "up": False, "error": "it is away", "since": "", "sent": 9, "waiting": 2, "lost": 1}
 FULL = Snapshot(
     programs=(
         Program(
@@ -34,7 +35,7 @@ FULL = Snapshot(
         ),
         Program("router", "router", "26.10.1", note="down"),
     ),
-    realms=(Realm("ionman", {"client": 4}, {"app.demo.one": 2}),),
+    realms=(Realm("ionman", {"client": 4}, {"app.demo.one": 2}, {"host2": LINK}),),
     certificates=(Certificate("/etc/ionman/tls/router.pem", "CN=router", 86400),),
     checks=(Check("demo", "door", seconds=0.004), Check("router", "tls", 'refused "here"\n')),
     troubles={"realm other": "it is away"},
