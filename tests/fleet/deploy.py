@@ -37,9 +37,12 @@ def on(lab: Standing, host: str, command: str) -> str:
 
 
 def running(lab: Standing) -> dict[str, list[tuple[str, int]]]:
-    """Host -> (program, pid) of what runs there."""
+    """Host -> (program, pid) of the router and the instances there."""
     found = {host: json.loads(on(lab, host, "ionman host status --json")) for host in lab.names}
-    return {host: [(one["program"], one["pid"]) for one in programs] for host, programs in found.items()}
+    return {
+        host: [(one["program"], one["pid"]) for one in programs if one["generation"] or one["program"] == "router"]
+        for host, programs in found.items()
+    }
 
 
 def call(lab: Standing, uri: str, argv: str = "{}") -> tuple[int, str]:

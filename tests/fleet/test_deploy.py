@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -64,7 +65,11 @@ def test_a_check_afterwards_finds_nothing_to_change(chain_lab: Standing) -> None
 def test_the_status_playbook_shows_what_runs(chain_lab: Standing) -> None:
     assert deploy(chain_lab, "status") == 0
     output = (chain_lab.directory / "log/test.log").read_text()
-    assert output.count("yes") == 7, "three instances, the router, and what tells the figures of three hosts are ready"
+    ready = [line.split()[0].strip('"-') for line in output.splitlines() if re.search(r"\syes\W*$", line)]
+    counts = {name: sum(one.startswith(name) for one in ready) for name in ("demo.", "router", "ionman-metrics")}
+    assert counts == {"demo.": 3, "router": 1, "ionman-metrics": 3}
+    assert output.count("demo by host1:8443: answered in ") == 3, "each host has called the service"
+    assert output.count("demo by door: answered in ") == 1, "the router's host too, by its own way"
 
 
 def test_a_call_is_answered(chain_lab: Standing) -> None:
