@@ -11,6 +11,7 @@ from typing import Any
 
 import ionman
 from ionman.call import Account, Client
+from ionman.calls import message as wamp
 from ionman.errors import IonmanError
 from tests.crossbar import Crossbar
 
@@ -85,6 +86,12 @@ def connect(routers: Crossbar | list[Crossbar], user: str = "alice", **more: Any
     first = several[0]
     addresses = [one.address for one in several]
     return ionman.connect(addresses, user=user, password=first.users[user], ca=first.ca, **{"deadline": 20.0} | more)
+
+
+def tell(client: Client, topic: str, value: Any, **options: Any) -> None:
+    """Publish with options that a client of ours does not offer."""
+    body = wamp.body(wamp.PUBLISH, {"acknowledge": True, "exclude_me": False, **options}, topic, [value])
+    client._wait(client._ask(topic, body, 10.0, False, True))
 
 
 class Ear:

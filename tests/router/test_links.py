@@ -1,13 +1,20 @@
 """Events over two linked routers: each subscriber hears each event once, whatever breaks in between."""
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.router.linked import Ear, Mouth, Pair, Told, connect, pair, until
+from ionman import certificate
+from ionman.calls import message as wamp
+from ionman.errors import IonmanError, Refused
+from tests.call.relay import Relay
+from tests.router.linked import NAMES, Ear, Mouth, Pair, Told, connect, pair, tell, until
 from tests.runtime.author import Author, Running
 
 TALKING = """
@@ -57,6 +64,129 @@ def talking(two: Pair, tmp_path: Path) -> Iterator[Running]:
     author = Author(tmp_path, two.one).configure(host=None, port=None, routers=", ".join(two.addresses))
     yield author.shell("demo").module("demo", TALKING).ready()
     author.close()
+
+
+@pytest.fixture
+def heard(two: Pair) -> Iterator[list[tuple[str, str, Any, dict[str, Any]]]]:
+    """(router, user, value, details) of every event below `app.t.`, for two users on each router."""
+    found: list[tuple[str, str, Any, dict[str, Any]]] = []
+
+    def listen(name: str, user: str, value: Any, details: dict[str, Any]) -> None:
+        found.append((name, user, value, details))
+
+    with ExitStack() as closing:
+        for name, router in two.routers.items():
+            for user in ("bob", "rosa"):
+                client = closing.enter_context(connect(router, user))
+                hear = functools.partial(listen, name, user)
+                client.subscribe("app.t.", hear, match="prefix", details=True).made.result(20)
+        yield found
+
+
+def test_every_router_says_who_published_it_and_to_whom_it_goes(two: Pair, heard: list[Any]) -> None:
+    everybody = {(name, user) for name in NAMES for user in ("bob", "rosa")}
+    for router in two.routers.values():
+        with connect(router) as alice:
+            alice.publish("app.t.who", 1)
+            until(lambda: len(heard) == 4)
+            assert {one[:2] for one in heard} == everybody
+            assert {(one[3]["publisher_authid"], one[3]["publisher_authrole"]) for one in heard} == {
+                ("alice", "client")
+            }
+            heard.clear()
+            tell(alice, "app.t.who", 2, exclude_authrole=["reader"])
+            alice.publish("app.t.who", 3)  # which comes after it, on every router
+            until(lambda: len([one for one in heard if one[2] == 3]) == 4)
+            assert {one[:2] for one in heard if one[2] == 2} == {(name, "bob") for name in NAMES}
+            heard.clear()
+
+
+def test_only_what_its_publisher_may_publish_goes_further(two: Pair, heard: list[Any]) -> None:
+    with connect(two.one, "rosa") as rosa, connect(two.one) as alice, connect(two.one, "ops") as ops:
+        with pytest.raises(Refused, match="not_authorized"):
+            rosa.publish("app.t.may", "not")
+        rosa.publish("app.t.may", "not", acknowledge=False)
+        with pytest.raises(IonmanError, match="not_authorized"):
+            ops.call("ionman.router.link.take", [])
+        alice.publish("app.t.may", "yes")
+        until(lambda: len(heard) == 4)
+        assert {one[2] for one in heard} == {"yes"}
+
+
+def test_nobody_speaks_for_another(two: Pair, heard: list[Any]) -> None:
+    """Crossbar takes the word of any client for whom it calls or publishes."""
+    forged = [{"session": 1, "authid": "ops", "authrole": "ops"}]
+    with connect(two.one) as alice, connect(two.one, "myserviceusername") as service:
+        tell(alice, "app.t.forged", 1, forward_for=forged)
+        until(lambda: len(heard) == 4)
+        assert {one[3]["publisher_authid"] for one in heard} == {"alice"}
+        service.register("app.t.whoami", lambda *_, details: details["caller_authid"], details=True).made.result(20)
+        body = wamp.body(wamp.CALL, {"forward_for": forged}, "app.t.whoami", [])
+        assert alice._wait(alice._ask("app.t.whoami", body, 10.0, False, True)) == "alice"
+
+
+def test_one_key_of_one_publisher_is_one_event_on_whichever_routers_it_is_published(
+    two: Pair, heard: list[Any]
+) -> None:
+    with connect(two.one) as here, connect(two.two) as there, connect(two.two, "myserviceusername") as another:
+        for client in (here, there, here):
+            tell(client, "app.t.key", "alice", transaction_hash="k1")
+        tell(another, "app.t.key", "another", transaction_hash="k1")
+        tell(there, "app.t.key", "end")
+        until(lambda: len([one for one in heard if one[2] == "end"]) == 4)
+        assert Counter(one[2] for one in heard) == {"alice": 4, "another": 4, "end": 4}
+
+
+def test_ionman_s_own_events_stay_on_their_router(two: Pair, heard: list[Any]) -> None:
+    found: list[Any] = []
+    with connect(two.one, "ops") as here, connect(two.two, "ops") as there, connect(two.one) as alice:
+        there.subscribe("ionman.deploy.host", found.append).made.result(20)
+        here.publish("ionman.deploy.host", 1)
+        alice.publish("app.t.after", 1)
+        until(lambda: len(heard) == 4)
+        assert found == []
+
+
+def test_a_link_that_is_frozen_or_cut_brings_everything_once_and_in_order(two: Pair) -> None:
+    with Relay(two.one.port) as to_one, Relay(two.two.port) as to_two, connect(two.one) as alice:
+        ear = Ear(connect(two.two))
+        two.reach({"one": to_one.address, "two": to_two.address})
+        until(lambda: two.link("one")["address"] == to_two.address)
+        two.linked()
+        numbers = iter(range(1, 10_000))
+        for trouble in (to_two.freeze, to_two.cut):
+            for _ in range(20):
+                alice.publish("app.t.cut", ["alice", next(numbers)])
+            trouble()
+            for _ in range(20):
+                alice.publish("app.t.cut", ["alice", next(numbers)])
+            if trouble == to_two.freeze:
+                assert len(ear.heard) < 40
+                to_two.thaw()
+            until(lambda: two.link("one")["waiting"] == 0)
+        last = next(numbers) - 1
+        until(lambda: ("alice", last) in ear.heard)
+        assert ear.heard == {("alice", number): 1 for number in range(1, last + 1)}
+        assert list(ear.heard) == sorted(ear.heard)
+        two.reach({name: router.address for name, router in two.routers.items()})
+        until(lambda: two.link("one")["address"] == two.two.address)
+    two.linked()
+
+
+def test_a_router_that_is_not_trusted_gets_nothing_and_the_state_says_why(two: Pair, tmp_path: Path) -> None:
+    (tmp_path / "other.pem").write_bytes(certificate.authority().certificate)
+    links = two.one.description["links"]
+    ear = Ear(connect(two.two))
+    with connect(two.one) as alice:
+        links["ca"] = str(tmp_path / "other.pem")
+        two.one.write()
+        until(lambda: "authority" in two.link("one")["error"])
+        assert "from another authority than those that are trusted" in two.link("one")["error"]
+        alice.publish("app.t.trust", ["alice", 1])
+        assert (two.link("one")["waiting"], dict(ear.heard)) == (1, {})
+        links["ca"] = str(two.one.ca)
+        two.one.write()
+        two.linked()
 
 
 def test_each_event_once_while_routers_are_killed_and_come_back(two: Pair, talking: Running) -> None:
