@@ -24,6 +24,7 @@ from ionman.process import run
 
 FAILURES = 3  # quick ends in a row after which it will not come up
 SALT = 32  # bytes
+PATIENCE = 2.0  # s for a router to say that it is there
 OURS = ("version", "ready_timeout", "supervisor", "rolling")  # keys of the section that do not describe the router
 
 
@@ -69,11 +70,13 @@ def found(layout: Layout, router: Router) -> FoundNode:
     """What the router is now."""
     proven = layout.router_proven / "parts.json"
     status = supervisor.status(layout, [ROUTER])[ROUTER]
+    about = supervisor.about(layout, ROUTER)
     return FoundNode(
         parts=json.loads(proven.read_text()) if proven.exists() else {},
         files=_texts(layout.router_configuration),
         linked=supervisor.enabled(layout, ROUTER),
         note=_unready(layout, router),
+        answers=status.up and not health.silent(about["address"], about["port"], PATIENCE),
         pid=status.pid,
         stopped=status.supervised and not status.up,
         supervisor=supervisor.holder(layout, ROUTER),

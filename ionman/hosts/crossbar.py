@@ -17,6 +17,7 @@ from ionman.hosts.supervisor import Program, files
 OPEN_FILES = 65536
 MEMORY = 4096  # MB
 SHOWN = 4  # URIs that a line of the plan names
+TLS = "certificate or key"  # the part that Crossbar takes in while it runs: ionman.routers.renewing
 STOP_TIMEOUT = 20  # s; Crossbar takes about 6 (facts: a restart of the router)
 
 
@@ -41,6 +42,7 @@ class FoundNode:
     files: Mapping[str, str] = field(default_factory=dict)
     linked: bool = False
     note: str = "not there"  # why it is not ready; empty when it is
+    answers: bool = False  # somebody answers there, if not as it should be: it has callers
     pid: int = 0
     stopped: bool = False  # its supervisor is there and Crossbar is not, as after `svc -d`
     supervisor: str = ""  # what has it, the old one while it changes; empty when nothing has
@@ -91,7 +93,7 @@ def node(layout: Layout, router: Router, texts: Mapping[str, str], certificates:
         "version": router.version,
         "configuration": _digest(texts[describe.CONFIGURATION].encode()),
         "authorizer": _digest("\0".join(texts.get(name, "") for name in describe.CODE).encode()),
-        "certificate or key": _digest(certificates),
+        TLS: _digest(certificates),
         "run script": _digest(run.encode()),
     }
     return Node(router, texts, made, parts)
@@ -116,12 +118,14 @@ def _plan(wanted: Node, found: FoundNode) -> Iterator[Step]:
         why = "was stopped; " if found.linked else ""
         yield Step("start", ROUTER, f"{why}Crossbar {wanted.router.version} on {_listen(wanted)}")
         yield Step("await", ROUTER, within)
-    elif changed:
-        if not found.note:
+    elif set(changed) - {TLS}:
+        if found.answers or not found.note:
             limit = wanted.router.rolling.drain_timeout
             yield Step("leave", ROUTER, f"callers and services are asked to go elsewhere, for {limit:g} s at most")
         yield Step("restart", ROUTER, _why(changed, wanted, found))
         yield Step("await", ROUTER, within)
+    elif changed:
+        yield Step("await", ROUTER, f"{within} with the new {TLS}; no restart")
     elif found.note:
         yield Step("await", ROUTER, f"{within}; now {found.note}")
     else:

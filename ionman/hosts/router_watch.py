@@ -40,10 +40,14 @@ class Watch:
     looks: deque[Look] = field(default_factory=lambda: deque(maxlen=KEPT))
     _inside: Client | None = None
     _told: str = ""
+    _known: int = 0  # the process that was last said to answer
 
     def turn(self) -> None:
         """One look, and what follows from it."""
         self.looks.append(self.look())
+        if self.looks[-1].well and self.looks[-1].pid != self._known:
+            self._known = self.looks[-1].pid
+            self.say(f"router: process {self._known} answers")
         verdict, why = judge(self.looks, self.limit)
         if verdict is Verdict.KILL:
             self._kill(why)

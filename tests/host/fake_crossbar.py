@@ -6,6 +6,7 @@ import json
 import ssl
 import sys
 from pathlib import Path
+from typing import Any
 
 
 class Health(http.server.BaseHTTPRequestHandler):
@@ -27,7 +28,13 @@ def main() -> None:
     endpoint = document["workers"][0]["transports"][0]["endpoint"]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(endpoint["tls"]["certificate"], endpoint["tls"]["key"])
-    server = http.server.ThreadingHTTPServer((endpoint["interface"], endpoint["port"]), Health)
+
+    class Server(http.server.ThreadingHTTPServer):
+        def get_request(self) -> tuple[Any, Any]:
+            context.load_cert_chain(endpoint["tls"]["certificate"], endpoint["tls"]["key"])  # renewed meanwhile
+            return super().get_request()
+
+    server = Server((endpoint["interface"], endpoint["port"]), Health)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     print("listening", flush=True)
     server.serve_forever()
