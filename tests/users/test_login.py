@@ -40,6 +40,12 @@ def test_a_name_of_the_inventory_is_not_looked_for_in_the_database(people: Peopl
         alice.call("wamp.session.count")
 
 
+@pytest.mark.parametrize("role", ["gone", "host", "authorizer", "service_who", "ionman.gate", "trusted"])
+def test_a_role_that_is_not_for_people_lets_nobody_in(people: People, role: str) -> None:
+    people.add(f"zoe-{role}", role=role)
+    assert isinstance(refusal(lambda: people.enter(f"zoe-{role}")), Refused)
+
+
 def test_nobody_but_the_gate_is_told_a_credential(people: People) -> None:
     people.add("erna")
     with people.router.caller("ops") as ops, pytest.raises(Refused, match="only the router's gate"):
@@ -83,3 +89,10 @@ def test_a_database_is_checked_and_not_repeated(database: str, links: dict[str, 
 def test_an_inventory_without_people_has_a_gate_that_asks_for_nobody() -> None:
     extra = component(DESCRIBED, DESCRIBED["realms"][0], "a.B", bytes(16))["extra"]
     assert (extra["people"], extra["taken"], extra["roles"]) == (False, [], {})
+
+
+def test_roles_are_those_of_their_own_realm() -> None:
+    described = {**DESCRIBED, "users": {"database": "sqlite"}}
+    described["realms"] = [{"name": name, "roles": [{"name": "client"}]} for name in ("ionman", "other")]
+    roles = [component(described, realm, "a.B", bytes(16))["extra"]["roles"] for realm in described["realms"]]
+    assert roles == [{"client": "client", "ops": "ops"}, {"client": "client_other", "ops": "ops_other"}]
