@@ -4,7 +4,8 @@ This file runs in an environment without ionman: `apply` writes it beside Crossb
 uses Python's library, Twisted, Autobahn and Crossbar only. Crossbar (26.10.1) has no deadline between the WebSocket's
 opening and the login, no limit per address, keeps a request's body of any size, and works off whatever one connection
 has sent before it looks at the next. It takes these places of its code, and does not start where one is missing:
-`MaxConnectionsFactory`, `RouterSession.onJoin` and `.onLeave`, `WampWebSocketServerProtocol.onOpen` and `.consumeData`.
+`MaxConnectionsFactory`, `RouterSession.onJoin` and `.onLeave`, `WampWebSocketServerProtocol.onOpen` and `.consumeData`;
+of Twisted's, `HTTPChannel.checkPersistence`, and HTTP/2, which nobody needs here.
 """
 
 import time
@@ -19,8 +20,10 @@ from ionman_turns import Peers, Turns
 from twisted.internet import reactor as _reactor  # noqa: TID251
 from twisted.internet.task import LoopingCall  # noqa: TID251
 from twisted.python import context  # noqa: TID251
+from twisted.web import http  # noqa: TID251
 
 PEER = "ionman.peer"  # in Twisted's context: the address whose octets are being worked off
+REQUESTS = 20  # for pages, on one connection: all that have come are answered in one go
 OFTEN = 1.0  # s between two looks at what waits for peers that do not read
 
 reactor: Any = _reactor
@@ -230,14 +233,21 @@ class Guard(ApplicationSession):
 
 def install(limits: Limits) -> None:
     """Take the places in Crossbar's code, with `limits`; AttributeError where one is missing."""
+    Guarded.limits = limits
+    endpoint.MaxConnectionsFactory = Guarded
+    _take_websockets(limits.hello)
+    _take_sessions()
+    _take_pages()
+
+
+def _take_websockets(most: int) -> None:
     protocol: Any = WampWebSocketServerProtocol
     opened, consume = protocol.onOpen, protocol.consumeData
-    joined, left = RouterSession.onJoin, RouterSession.onLeave
 
     def on_open(self: Any) -> None:
         self.ionman = connection_of(self)
         if self.ionman:
-            self.maxFramePayloadSize = self.maxMessagePayloadSize = limits.hello
+            self.maxFramePayloadSize = self.maxMessagePayloadSize = most
         opened(self)
 
     def consume_data(self: Any) -> None:
@@ -247,14 +257,18 @@ def install(limits: Limits) -> None:
         else:
             consume(self)
 
+    protocol.onOpen, protocol.consumeData = on_open, consume_data
+
+
+def _take_sessions() -> None:
+    joined, left = RouterSession.onJoin, RouterSession.onLeave
+
     def on_join(self: Any, details: Any) -> None:
         at = self._transport
         if connection := getattr(at, "ionman", None):
             connection.login(details.authid or "-")
-            at.maxFramePayloadSize, at.maxMessagePayloadSize = (
-                at.factory.maxFramePayloadSize,
-                at.factory.maxMessagePayloadSize,
-            )
+            at.maxFramePayloadSize = at.factory.maxFramePayloadSize
+            at.maxMessagePayloadSize = at.factory.maxMessagePayloadSize
         joined(self, details)
 
     def on_leave(self: Any, details: Any) -> None:
@@ -262,7 +276,16 @@ def install(limits: Limits) -> None:
             connection.login("")
         left(self, details)
 
-    protocol.onOpen, protocol.consumeData = on_open, consume_data
     RouterSession.onJoin, RouterSession.onLeave = on_join, on_leave
-    Guarded.limits = limits
-    endpoint.MaxConnectionsFactory = Guarded
+
+
+def _take_pages() -> None:
+    channel: Any = http.HTTPChannel
+    persistent = channel.checkPersistence
+
+    def check_persistence(self: Any, request: Any, version: bytes) -> bool:
+        self.ionman_requests = getattr(self, "ionman_requests", 0) + 1
+        return bool(persistent(self, request, version)) and self.ionman_requests < REQUESTS
+
+    channel.checkPersistence = check_persistence
+    http.H2_ENABLED = False

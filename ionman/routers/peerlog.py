@@ -25,6 +25,7 @@ ALL = 1000  # entries of all addresses together
 LENGTH = 1500  # characters of one entry: a traceback's beginning, or all of a line
 CONTROL = re.compile(r"[^\n -~\u00a1-\u200a\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\uf900-\ufdcf\ufdf0-\ufffc]")
 
+PROOF = re.compile(r"('[a-z_-]*(?:signature|nonce|secret|ticket|key|password)': )'[^']*'")  # in an `authextra`
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Crossbar's own
 
 reactor: Any = _reactor
@@ -55,8 +56,8 @@ class Allowance:
 
 
 def plain(text: str) -> str:
-    """`text`, which a peer may have had a hand in, as one entry: cut, without what moves a terminal's cursor."""
-    text = COLOUR.sub("", text).rstrip("\n")
+    """`text`, which a peer may have had a hand in, as one entry: cut, and without proofs or what moves a cursor."""
+    text = PROOF.sub(r"\1...", COLOUR.sub("", text)).rstrip("\n")
     if len(text) > LENGTH:
         text = f"{text[:LENGTH]} ... ({len(text)} characters)"
     return CONTROL.sub("?", text).replace("\n", "\n    | ")

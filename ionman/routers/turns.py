@@ -21,7 +21,10 @@ class Work(Protocol):
 
     share: "Share"
     lined: bool  # it waits in its share: for Turns alone
-    pending: bool  # there is something to do
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to do."""
 
     def work(self, until: float) -> None:
         """Do some, and stop soon after `until` (by `clock`)."""

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import cbor2
 
@@ -69,6 +69,14 @@ class Connection:
             if stage == "joined":
                 await self.join(target.account)
         return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        self.writer.transport.abort()
+        with suppress(OSError):
+            await self.writer.wait_closed()
 
     async def join(self, account: Account) -> None:
         """Log in."""
@@ -230,14 +238,13 @@ async def attack(target: Target, name: str) -> None:
         target.refused[name] += 1
         return
     with suppress(*GONE):
-        for _ in range(target.random.randrange(1, 5)):
-            connection.writer.write(make(target.random))
-            await connection.writer.drain()
-        async with asyncio.timeout(target.random.random()):
-            while await connection.reader.read(1 << 16):
-                pass
-    with suppress(*GONE):
-        connection.writer.transport.abort()
+        async with connection:
+            for _ in range(target.random.randrange(1, 5)):
+                connection.writer.write(make(target.random))
+                await connection.writer.drain()
+            async with asyncio.timeout(target.random.random()):
+                while await connection.reader.read(1 << 16):
+                    pass
 
 
 async def malformed(target: Target, seconds: float, width: int = 20) -> None:
