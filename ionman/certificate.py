@@ -98,7 +98,9 @@ def needs_renewal(
     left = found.not_valid_after_utc - (now or datetime.now(UTC))
     if left <= timedelta():
         return f"expired on {found.not_valid_after_utc:%F}"
-    return f"expires in {left.days} days" if left < timedelta(days=days) else ""
+    whole = found.not_valid_after_utc - found.not_valid_before_utc
+    # A third of the whole is well before the end also of those that are made out for a few days.
+    return f"expires in {left.days} days" if left < min(timedelta(days=days), whole / 3) else ""
 
 
 def _subject(name: str) -> x509.Name:

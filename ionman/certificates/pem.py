@@ -28,6 +28,15 @@ def bundle(data: bytes, what: str) -> list[x509.Certificate]:
         raise ConfigurationError(f"{what} is no PEM certificate", remedy="hand in PEM (BEGIN CERTIFICATE)") from error
 
 
+END = b"-----END CERTIFICATE-----"
+
+
+def blocks(data: bytes) -> list[bytes]:
+    """The single certificates of a PEM bundle, each as PEM of its own."""
+    found = (block.partition(b"-----BEGIN CERTIFICATE-----") for block in data.split(END)[:-1])
+    return [begin + body + END + b"\n" for _, begin, body in found]
+
+
 def private_key(data: bytes, what: str) -> PrivateKeyTypes:
     """The unencrypted private key in `data`."""
     try:
