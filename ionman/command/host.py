@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ionman import record
+from ionman.certificates import renewal
 from ionman.errors import NotPossible
 from ionman.hosts import converge
 from ionman.hosts import record as kept
@@ -96,9 +97,11 @@ def apply_(run: _Run) -> None:
 @_json
 @_root
 def status(as_json: bool, root: Path) -> None:
-    """Say what runs here, which version and generation, and whether it is ready."""
-    rows = report.rows(layout_of(root))
-    print(json.dumps(rows) if as_json else "\n".join(report.table(rows)))
+    """Say what runs here, which version and generation, whether it is ready, and what has to be looked at soon."""
+    layout = layout_of(root)
+    rows = report.rows(layout)
+    alarms = [f"ALARM: {line}" for line in renewal.alarming(renewal.Place(layout.root))]
+    print(json.dumps(rows) if as_json else "\n".join([*report.table(rows), *alarms]))
 
 
 @host.command()

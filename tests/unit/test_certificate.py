@@ -1,5 +1,6 @@
 """Own authority, leaves, and a message for everything that can be wrong with a certificate."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ionman import certificate, process
 from ionman.certificate import Pair, authority, leaf, needs_renewal, verify
+from ionman.certificates.alarm import Outcome, alarms
 from ionman.errors import ConfigurationError
 
 NAMES = ["host1.lab", "localhost", "10.77.0.11", "::1"]
@@ -91,3 +93,50 @@ def test_what_cannot_be_made_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="not the EC key of its certificate"):
         leaf(Pair(CA.certificate, LEAF.key), NAMES)
     assert "PRIVATE" not in repr(CA)
+
+
+NOW = datetime.now(UTC)
+
+
+def outcome(days: float, *, good: bool = True) -> Outcome:
+    return Outcome(NOW - timedelta(days=days), good, "nobody answers")
+
+
+@pytest.mark.parametrize(
+    ("leaf_", "renews", "last", "said"),
+    [
+        (LEAF.certificate, False, None, ""),
+        (LEAF.certificate, True, outcome(0.5), ""),
+        (leaf(CA, NAMES, days=15).certificate, False, None, ""),  # a short one: well before its end
+        (leaf(CA, NAMES, now=NOW - timedelta(days=78)).certificate, False, None, "expires in 11 days, on "),
+        (leaf(CA, NAMES, now=NOW - timedelta(days=89)).certificate, False, None, "expires in 23 hours, on "),
+        (leaf(CA, NAMES, now=NOW - timedelta(days=91)).certificate, False, None, "certificate router expired on "),
+        (leaf(CA, NAMES, now=NOW + timedelta(days=1)).certificate, False, None, "is not valid before "),
+        (b"nonsense", False, None, "certificate router is no PEM certificate"),
+        (LEAF.certificate, True, None, "was never tried to renew: systemctl status ionman-certificate.timer"),
+        (LEAF.certificate, True, outcome(0.5, good=False), " UTC: nobody answers"),
+        (LEAF.certificate, True, outcome(4), "was last looked at on "),
+    ],
+)
+def test_alarms(leaf_: bytes, renews: bool, last: Outcome | None, said: str) -> None:
+    orders = frozenset(["router"] if renews else [])
+    found = alarms({"router": leaf_}, orders, {"router": last} if last else {}, NOW)
+    assert len(found) == bool(said), found
+    assert said in "".join(found)
+
+
+def test_the_host_says_what_has_to_be_looked_at(tmp_path: Path) -> None:
+    place = tmp_path / "etc/ionman/tls"
+    place.mkdir(parents=True)
+    old = leaf(CA, NAMES, now=NOW - timedelta(days=78))
+    (place / "repo.pem").write_bytes(old.certificate + CA.certificate)
+    (place / "router.pem").write_bytes(LEAF.certificate)
+    done = process.run([Path(sys.executable).with_name("ionman"), "host", "status", "--root", tmp_path], timeout=60)
+    assert "nothing runs here\nALARM: certificate repo expires in 11 days, on " in done.stdout
+    assert "router" not in done.stdout
+
+
+def test_a_short_certificate_is_renewed_in_its_last_third() -> None:
+    short = leaf(CA, NAMES, days=6).certificate
+    assert needs_renewal(short, NAMES, now=NOW + timedelta(days=3)) == ""
+    assert needs_renewal(short, NAMES, now=NOW + timedelta(days=4.5)) == "expires in 1 days"
