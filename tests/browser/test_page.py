@@ -14,6 +14,7 @@ import ionman
 from ionman import process
 from ionman.call import Account, Client
 from ionman.errors import WampError
+from ionman.leaving import LEAVING
 from ionman.routers.listener import PAGE
 from tests.call.relay import Relay
 from tests.callee import Callee
@@ -255,6 +256,11 @@ NEWS = """async () => {
     window.news = [];
     await client.subscribe("app.demo.news", (data) => news.push(data));
 }"""
+MOVED = """async (url) => {
+    for (let n = 0; n < 200 && client.home?.url === url; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+}"""
 PUBLISH = """async () => {
     for (let n = 1; news.length === 0 && n < 50; n++) {
         await client.publish("app.demo.news", n);
@@ -263,7 +269,23 @@ PUBLISH = """async () => {
 }"""
 
 
-def test_a_silent_router_is_left_for_the_next_and_a_killed_one_too_with_subscriptions(
+def _leave(caller: Page, slow: Counting, router: Crossbar) -> None:
+    """The client's router says that it goes away for a moment, with a call in flight and a subscription."""
+    slow.hold()
+    caller.evaluate("() => { window.slow = ask('app.slow', 7); }")
+    assert slow.asked.wait(10)
+    with Client([f"unix:{router.door}"], Account("ionman"), deadline=10) as host:
+        host.publish(LEAVING, {"seconds": 1})
+    caller.evaluate(MOVED, f"wss://{router.address}/ws")
+    assert caller.evaluate("ask('app.same.x', 0)") == {"data": "0"}
+    caller.evaluate(PUBLISH)
+    slow.free.set()
+    assert caller.evaluate("slow") == {"data": {"argv": 7}}
+    assert caller.evaluate("() => news.splice(0).length") == 1
+    assert slow.calls == [7]
+
+
+def test_a_router_that_leaves_and_a_silent_one_and_a_killed_one_cost_no_call_and_no_subscription(
     caller: Page, served: Crossbar, service: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     second = Crossbar(tmp_path_factory.mktemp("second"), authority=served.authority)
@@ -278,11 +300,15 @@ def test_a_silent_router_is_left_for_the_next_and_a_killed_one_too_with_subscrip
             service.register("app.same.x", str)
             far.register("app.same.x", str)
             far.register("app.far", lambda argv: "far")
-            open_client(caller, served, way.address, second.address)
-            assert caller.evaluate("ask('app.far')") == {"data": "far"}
-            assert caller.evaluate("ask('app.nowhere')")["uri"] == "wamp.error.no_such_procedure"
-            assert caller.evaluate("states") == ["open"]
+            slow = Counting()
+            far.register("app.slow", slow)
+            open_client(caller, served, second.address, way.address)
             caller.evaluate(NEWS)
+            _leave(caller, slow, second)
+            while caller.evaluate("ask('app.far')") != {"data": "far"}:  # it is back, as everybody is
+                assert caller.evaluate("client.home.url") == f"wss://{way.address}/ws"
+            assert caller.evaluate("ask('app.nowhere')")["uri"] == "wamp.error.no_such_procedure"
+            assert caller.evaluate("states") == ["open", "open"]
             way.freeze()
             began = time.monotonic()
             assert caller.evaluate("ask('app.same.x', 1)") == {"data": "1"}
@@ -293,7 +319,7 @@ def test_a_silent_router_is_left_for_the_next_and_a_killed_one_too_with_subscrip
             assert caller.evaluate("ask('app.same.x', 2)") == {"data": "2"}
             caller.evaluate(PUBLISH)
             assert caller.evaluate("news.length > 0")
-            assert caller.evaluate("states") == ["open", "lost", "open", "lost", "open"]
+            assert caller.evaluate("states") == ["open", "open", "lost", "open", "lost", "open"]
     finally:
         second.kill()
 

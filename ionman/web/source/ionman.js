@@ -3,7 +3,7 @@
 //   const client = await ionman.connect({ user: "alice", password: "..." });
 //   client.call("app.demo.method1", { dummy: "none required" }, (data) => console.log(data.status, data.result));
 //
-// It lives on one router, and goes on on the next when that one breaks or falls silent. A call is made again only if it
+// It lives on one router, and goes on on the next when that one breaks, falls silent or says that it is about to go. A call is made again only if it
 // provably never started, or its procedure is declared idempotent. A failure is an `ionman.Failure`.
 import { Failure } from "./failure.js";
 import { again, declared, NO_SUCH_PROCEDURE, pause } from "./rules.js";
@@ -15,6 +15,9 @@ const LONGEST_PAUSE = 2000; // milliseconds between two rounds over the routers
 const STEADY = 2000; // milliseconds: a session that lasted longer was a good one, and its loss is no reason to pause
 const AWAY = 5000; // milliseconds for which a router that could not be visited is left alone
 const ATTEMPT = 15000; // milliseconds for one router
+const MOVE = 5000; // the same, while the one that is about to go still takes calls
+const LEAVING = "ionman.router.leaving"; // what a router says before it goes away: ionman/leaving.py
+const [LONGEST_AWAY, SPREAD] = [300, 0.25]; // seconds that it may ask for; so much of them more, each time another
 
 let current = null;
 
@@ -51,6 +54,8 @@ export class Client {
     this.others = new Map(); // url -> Session
     this.visits = new Map(); // url -> the promise of one
     this.down = new Map(); // url -> until when it need not be visited again
+    this.absent = new Map(); // url -> until when it is left alone, for it is about to go
+    this.moving = new Set(); // sessions on such routers, which stay until all is answered
     this.turn = 0;
     this.trouble = new Failure("unavailable", "no router has been asked yet");
     this.subscriptions = new Set();
@@ -90,7 +95,7 @@ export class Client {
 
   close() {
     this.closed = true;
-    for (const session of [this.home, ...this.others.values()]) {
+    for (const session of [this.home, ...this.others.values(), ...this.moving]) {
       session?.leave();
     }
     this.changed();
@@ -184,21 +189,89 @@ export class Client {
       session.leave();
       throw new Failure("unavailable", "the client was closed");
     }
+    this.heed(session);
     return session;
   }
 
-  settle(session) {
+  // Have `session` as home, `instead` of that one or of none; one too many is left again.
+  settle(session, instead = null) {
+    if (this.home && this.home !== instead) {
+      this.move(session);
+      return;
+    }
     this.home = session;
     this.since = performance.now();
     this.turn = this.routers.indexOf(session.url) + 1;
-    for (const subscription of this.subscriptions) {
-      this.follow(session, subscription).catch((problem) => problem.lost || console.warn(problem.message));
-    }
+    this.followed = [...this.subscriptions].map((subscription) =>
+      this.follow(session, subscription).catch((problem) => problem.lost || console.warn(problem.message)),
+    );
     this.onstate("open");
     this.changed();
   }
 
+  // What a router says before it goes away. One that does not let us hear it never says it.
+  heed(session) {
+    const heard = ({ seconds }) => seconds > 0 && seconds <= LONGEST_AWAY && this.leaving(session, seconds);
+    const took = ([, , number]) => session.handlers.set(number, [heard]);
+    session.ask(SUBSCRIBE, {}, LEAVING).then(took, () => {});
+  }
+
+  leaving(session, seconds) {
+    const away = 1000 * seconds * (1 + SPREAD * Math.random());
+    this.absent.set(session.url, performance.now() + away);
+    if (!session.gone && !this.moving.has(session)) {
+      this.move(session);
+    }
+  }
+
+  // Have another home, send nothing new on `session`, and leave it when all is answered there.
+  async move(session) {
+    this.moving.add(session);
+    if (session === this.home) {
+      await this.replace(session);
+      await Promise.all(this.followed);
+    } else if (this.others.get(session.url) === session) {
+      this.others.delete(session.url);
+    }
+    await session.idle();
+    session.leave();
+    this.moving.delete(session);
+  }
+
+  // Another home than `session`. Where there is none, what is asked from now on waits for one.
+  async replace(session) {
+    for (const url of this.inTurn()) {
+      const other = this.others.get(url);
+      this.others.delete(url);
+      try {
+        this.settle(other ?? (await this.join(url, MOVE)), session);
+        return;
+      } catch (problem) {
+        this.trouble = problem;
+      }
+    }
+    if (this.home === session) {
+      this.home = null;
+      this.onstate("lost");
+      this.comeBack(0);
+    }
+  }
+
+  // The routers that are not about to go, beginning after the one that was home last.
+  inTurn() {
+    const turned = [...this.routers.slice(this.turn), ...this.routers.slice(0, this.turn)];
+    return turned.filter((url) => !this.left(url));
+  }
+
+  // Milliseconds for which a router is still to be left alone.
+  left(url) {
+    return Math.max(0, (this.absent.get(url) ?? 0) - performance.now());
+  }
+
   lost(session, why) {
+    if (session !== this.home && this.moving.has(session)) {
+      return; // as it should be
+    }
     this.trouble = why;
     if (session !== this.home) {
       this.others.delete(session.url);
@@ -213,10 +286,13 @@ export class Client {
   async comeBack(rounds) {
     for (; !this.closed && !this.home; rounds++) {
       const longest = rounds && Math.min(LONGEST_PAUSE, 100 * 2 ** rounds);
-      await new Promise((resolve) => setTimeout(resolve, longest * (0.5 + Math.random() / 2)));
+      const rest = Math.max(longest * (0.5 + Math.random() / 2), Math.min(...this.routers.map((url) => this.left(url))));
+      await new Promise((resolve) => setTimeout(resolve, rest));
       const failures = [];
-      for (let number = 0; number < this.routers.length && !this.home && !this.closed; number++) {
-        const url = this.routers[(this.turn + number) % this.routers.length];
+      for (const url of this.inTurn()) {
+        if (this.home || this.closed) {
+          break;
+        }
         const visited = this.others.get(url);
         this.others.delete(url);
         try {
@@ -235,7 +311,8 @@ export class Client {
       return true; // comeBack is at it
     }
     const now = performance.now();
-    const url = this.routers.find((one) => !without.has(one) && one !== this.home.url && !(this.down.get(one) > now));
+    const away = (one) => this.down.get(one) > now || this.left(one);
+    const url = this.routers.find((one) => !without.has(one) && one !== this.home.url && !away(one));
     if (url && !this.visits.has(url)) {
       this.visits.set(url, this.visit(url));
     }
@@ -260,6 +337,9 @@ export class Client {
 
   async follow(session, { topic, handler }) {
     const [, , number] = await session.ask(SUBSCRIBE, {}, topic);
+    for (const former of this.moving) {
+      former.forget(handler); // from now on it comes by this router
+    }
     session.handlers.set(number, [...(session.handlers.get(number) ?? []), handler]);
   }
 }

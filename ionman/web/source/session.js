@@ -8,6 +8,7 @@ const [PUBLISHED, SUBSCRIBED, UNSUBSCRIBED, EVENT, RESULT] = [17, 33, 35, 36, 50
 export const [PUBLISH, SUBSCRIBE, UNSUBSCRIBE, CALL] = [16, 32, 34, 48];
 const ANSWERS = [PUBLISHED, SUBSCRIBED, UNSUBSCRIBED, RESULT];
 const ROLES = { caller: {}, publisher: {}, subscriber: {} };
+const TURN = 50; // milliseconds between two looks whether all is answered
 const [OPENING, LOGIN] = [5000, 10000]; // milliseconds: the longest that one attempt may take
 // Milliseconds: how often to look; nothing heard for so long, with a request open or without: ask; no answer: it is gone.
 const [TICK, QUIET, IDLE, SILENT] = [500, 1000, 15000, 3000];
@@ -69,6 +70,20 @@ export class Session {
       this.requests.set(this.last, { resolve, reject });
       this.socket.send(data);
     });
+  }
+
+  // Resolve when everything that was asked is answered, or lost.
+  async idle() {
+    while (this.requests.size && !this.gone) {
+      await new Promise((resolve) => setTimeout(resolve, TURN));
+    }
+  }
+
+  // Call `handler` for no event any more.
+  forget(handler) {
+    for (const [number, handlers] of this.handlers) {
+      this.handlers.set(number, handlers.filter((one) => one !== handler));
+    }
   }
 
   leave() {
