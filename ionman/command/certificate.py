@@ -1,11 +1,13 @@
 """`ionman certificate`: renew what this host renews by itself; change the authority of a fleet, step by step."""
 
+import fcntl
 import os
 from pathlib import Path
 
 import click
 
 from ionman.certificates import renewal
+from ionman.certificates.store import Store
 from ionman.errors import NotPossible
 
 
@@ -28,3 +30,31 @@ def renew(names: tuple[str, ...], root: Path) -> None:
         raise NotPossible("the certificates of a host are root's", remedy="use sudo, or --root DIR")
     place = renewal.Place(root.absolute())
     renewal.renew(place, list(names) or place.names(), lambda line: print(line, flush=True))
+
+
+_folder = click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+
+
+@certificate.command()
+@_folder
+def show(folder: Path) -> None:
+    """Say which authority signs, what the leaves of the hosts have left, and what is to be done next.
+
+    FOLDER is the inventory's certificate_dir, on the controller.
+    """
+    print("\n".join(Store(folder).story()))
+
+
+@certificate.command()
+@click.argument("step", type=click.Choice(["begin", "switch", "finish"]))
+@_folder
+def change(step: str, folder: Path) -> None:
+    """Change the authority of FOLDER (certificate_dir) for a new one; between the steps run playbooks/certificate.yml.
+
+    begin: a new one is trusted beside the old; switch: it signs from now on; finish: the old one is trusted no longer.
+    """
+    store = Store(folder)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        {"begin": store.begin, "switch": store.switch, "finish": store.finish}[step]()
+    print("\n".join(store.story()))

@@ -1,13 +1,9 @@
 """The part of `ionman_certificate` on the controller: keeps the authority, makes or checks the leaf, hands both over.
 
-In `dir`: `authority/` (the own CA, key 0600), `ca.pem` (what peers trust: the own CA and any that was handed in) and
-`hosts/<host>/<name>.pem` and `.key`.
+What lies in `dir`, and how the authority in it is changed: ionman/certificates/store.py.
 """
 
 import fcntl
-import os
-import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +11,11 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ionman.certificate import LEAF_DAYS, Pair, authority, fingerprint, leaf, names, needs_renewal, verify
+from ionman.certificates.pem import blocks
+from ionman.certificates.store import Store
 from ionman.errors import ConfigurationError, IonmanError
+from ionman.files import write
 
-END = b"-----END CERTIFICATE-----"
 OURS = ("dir", "names", "days", "renew_days", "certificate", "key", "chain", "ca")
 
 
@@ -42,6 +40,10 @@ class ActionModule(ActionBase):
             arguments |= {"certificate": pair.certificate.decode(), "key": pair.key.decode()}
         done = self._execute_module("ionman_certificate", module_args=arguments, task_vars=task_vars)
         done.pop("invocation", None)
+        if not done.get("failed") and not self._task.check_mode:
+            with locked(Path(self._task.args["dir"]), writes=True) as store:
+                landed = pair.certificate if pair else b""
+                Store(store).landed(task_vars["inventory_hostname"], ca, self._task.args.get("name") or "", landed)
         if pair and not done.get("failed"):
             done |= {"fingerprint": fingerprint(pair.certificate), "names": names(pair.certificate)}
         return done
@@ -54,27 +56,17 @@ class ActionModule(ActionBase):
         return {name: read(Path(path)) for name, path in files.items() if path}
 
     def _authority(self, store):
-        """The own CA, made when there is none: in a folder beside its place that is then renamed, so it is whole."""
-        place, new = store / "authority", store / "authority.new"
-        if place.exists():
-            return Pair(read(place / "authority.pem"), read(place / "authority.key"))
-        made = authority()
-        if not self._task.check_mode:
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir(mode=0o700)
-            write(new / "authority.pem", made.certificate, 0o644)
-            write(new / "authority.key", made.key, 0o600)
-            new.rename(place)
-        return made
+        """The own CA, made when there is none."""
+        found = Store(store).pair("authority")
+        if found is not None:
+            return found
+        return authority() if self._task.check_mode else Store(store).make()
 
     def _bundle(self, store, signer, given):
         """What peers trust; an authority that was handed in once stays in it."""
-        path = store / "ca.pem"
-        before = path.read_bytes() if path.exists() else b""
-        blocks = certificates(signer.certificate) + certificates(before) + certificates(given.get("ca", b""))
-        bundle = b"".join(dict.fromkeys(blocks))
-        if bundle != before and not self._task.check_mode:
-            write(path, bundle, 0o644)
+        bundle = Store(store).trusted(signer, given.get("ca", b""))
+        if bundle != Store(store).bundle and not self._task.check_mode:
+            write(store / "ca.pem", bundle)
         return bundle
 
     def _leaf(self, store, signer, ca, given, host):
@@ -84,7 +76,7 @@ class ActionModule(ActionBase):
         if not name:
             return None, []
         if "certificate" in given:
-            pair, chain = Pair(given["certificate"], given["key"]), certificates(given.get("chain", b""))
+            pair, chain = Pair(given["certificate"], given["key"]), blocks(given.get("chain", b""))
             problems = verify(pair.certificate, pair.key, ca=ca, chain=chain, wanted=wanted)
             if problems:
                 where = self._task.args["certificate"]
@@ -105,8 +97,8 @@ class ActionModule(ActionBase):
         made = leaf(signer, wanted, days=int(self._task.args.get("days", LEAF_DAYS)))
         if not self._task.check_mode:
             folder.mkdir(parents=True, exist_ok=True)
-            write(key, made.key, 0o600)
-            write(certificate, made.certificate, 0o644)
+            write(key, made.key, mode=0o600)
+            write(certificate, made.certificate)
         return made
 
 
@@ -129,20 +121,3 @@ def read(path):
     except OSError as error:
         why = f"{path} cannot be read: {error.strerror}"
         raise ConfigurationError(why, remedy="correct the path or its mode") from error
-
-
-def write(path, content, mode):
-    """Write beside the place, then rename: a killed run leaves the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".ionman-")
-    with os.fdopen(handle, "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).replace(path)
-
-
-def certificates(bundle):
-    """The single certificates of a PEM bundle."""
-    blocks = (block.partition(b"-----BEGIN CERTIFICATE-----") for block in bundle.split(END)[:-1])
-    return [begin + body + END + b"\n" for _, begin, body in blocks]
