@@ -14,7 +14,7 @@ import click
 from ionman import record
 from ionman.certificates import renewal
 from ionman.errors import NotPossible
-from ionman.hosts import converge
+from ionman.hosts import converge, linked
 from ionman.hosts import record as kept
 from ionman.hosts import rollback as back
 from ionman.hosts import status as report
@@ -102,6 +102,16 @@ def status(as_json: bool, root: Path) -> None:
     rows = report.rows(layout)
     alarms = [f"ALARM: {line}" for line in renewal.alarming(renewal.Place(layout.root))]
     print(json.dumps(rows) if as_json else "\n".join([*report.table(rows), *alarms]))
+
+
+@host.command()
+@click.option("--wait", "seconds", type=float, default=0.0, show_default=True, help="Seconds to wait until all are up.")
+@_json
+@_root
+def links(seconds: float, as_json: bool, root: Path) -> None:
+    """Say how the links of this host's router are, which carry events to the others; status 75 for one that is down."""
+    found = linked.settled(layout_of(root), seconds)
+    print(json.dumps(found) if as_json else "\n".join(linked.lines(found) or ["this router has no links"]))
 
 
 @host.command()

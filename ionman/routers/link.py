@@ -28,7 +28,7 @@ MOST_OCTETS = 32 << 20  # that wait for one router
 BATCH = 256 << 10  # octets in one message, beside an event that is larger
 LOST = "wamp.close.transport_lost"
 LOGIN = 5.0  # s from a connection to a session
-PINGS = {"autoPingInterval": 2.0, "autoPingTimeout": 2.0}  # s: a silent router is noticed within four
+PINGS = {"autoPingInterval": 2.0, "autoPingTimeout": 3.0}  # s: a silent router is noticed within five
 
 log = Logger(namespace="ionman")
 reactor: Any = running

@@ -26,7 +26,8 @@ CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 MOST_RECEIVED = 16 << 20  # octets: the most that Crossbar can be told to pass on
 # A router that is silent is noticed after interval + timeout (s); Autobahn pings only while nothing else arrives.
-PINGS = {"autoPingInterval": 10.0, "autoPingTimeout": 5.0, "autoPingRestartOnAnyTraffic": True}
+# A module that calls is a caller too, and goes on on another router then.
+PINGS = {"autoPingInterval": 2.0, "autoPingTimeout": 3.0, "autoPingRestartOnAnyTraffic": True}
 
 
 class _Protocol(WampWebSocketClientProtocol):
