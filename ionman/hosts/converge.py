@@ -24,6 +24,7 @@ from ionman.hosts import (
 from ionman.hosts.apply import Doing
 from ionman.hosts.apply_metrics import DoingMetrics
 from ionman.hosts.apply_router import DoingRouter
+from ionman.hosts.apply_users import DoingUsers
 from ionman.hosts.difference import Difference
 from ionman.hosts.endpoint import Metrics
 from ionman.hosts.layout import ROUTER, Layout
@@ -46,6 +47,8 @@ def converge(state: State, layout: Layout, *, check: bool, wait: float, say: Say
         tasks: list[Task] = []
         if state.router is not None:
             tasks.append(_router(layout, state.router, say, check=check))
+            users = DoingUsers(layout, state.router, say)
+            tasks.append(Task(users.steps(), do=users.all))
         if state.services is not None:
             tasks.append(_services(layout, state, say, check=check))
         if state.metrics is not None:
