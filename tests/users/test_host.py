@@ -22,10 +22,17 @@ pytestmark = pytest.mark.router
 
 
 @pytest.fixture
-def layout(people: People) -> Iterator[Layout]:
+def hosts() -> Iterator[Hosts]:
+    """Hosts with a supervisor each."""
+    some = Hosts(HURRIED)
+    yield some
+    some.end_all()
+
+
+@pytest.fixture
+def layout(people: People, hosts: Hosts) -> Iterator[Layout]:
     """A host of its own, whose door is that of `people`, and whose program is the only one."""
     people.stop()
-    hosts = Hosts(HURRIED)
     host = hosts.another()
     host.layout.door.parent.mkdir(parents=True)
     host.layout.door.symlink_to(people.router.door)
@@ -85,3 +92,16 @@ def test_other_settings_reach_the_program(people: People, layout: Layout) -> Non
     doing.all()
     until(lambda: supervisor.status(layout, [PROGRAM])[PROGRAM].pid != before)
     assert "wanda" in Place(layout).read().taken
+
+
+def test_a_check_says_what_an_apply_would_do_and_shows_no_password_of_the_database(hosts: Hosts) -> None:
+    host = hosts.another()
+    host.crossbar()
+    host.certify()
+    document = json.loads(host.router("ionman"))
+    document["router"]["users"] = {"database": "postgresql://keeper:a-secret@db.example.org/users"}
+    would = host.apply(json.dumps(document), check=True)
+    steps = [(step.verb, step.target) for step in would.steps]
+    assert steps[-2:] == [("write", "users/users.json"), ("start", PROGRAM)]
+    assert "a-secret" not in json.dumps(would.document()) + "".join(host.lines)
+    assert not Place(host.layout).settings.exists()
