@@ -1,6 +1,7 @@
 """What a watch makes of the looks that it takes at a router. Pure; `ionman.hosts.router_watch` looks and acts.
 
-A router that does not answer may be frozen, or only short of processor time on a busy host. What is frozen uses none.
+A router that does not answer may be frozen, or only short of processor time on a busy host. What is frozen uses none,
+and does not wait for any.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from enum import StrEnum
 
 FROZEN = 7.0  # s without an answer and without processor time
 DEAF = 30.0  # s without an answer, whatever it does meanwhile
-START = 120.0  # s that it gets to answer for the first time
+START = 300.0  # s that it gets to answer for the first time
 FEWEST = 3  # looks that have to agree
 USED = 0.02  # of one processor: less is none
 
@@ -27,7 +28,8 @@ class Look:
     """What was seen at one moment `at` (s): the process `pid`, whether it answered, what it has used.
 
     `used` is the processor time (s) of it and its workers, `memory` their resident memory (MB); `stopped`: one of them
-    is stopped, as by SIGSTOP. A `pid` of 0 means that there is none.
+    is stopped, as by SIGSTOP; `runnable`: one of them runs, or would if it got a processor. A `pid` of 0
+    means that there is none.
     """
 
     at: float
@@ -35,6 +37,7 @@ class Look:
     well: bool
     used: float = 0.0
     stopped: bool = False
+    runnable: bool = False
     memory: int = 0
 
 
@@ -54,7 +57,7 @@ def judge(looks: Sequence[Look], limit: int = 0) -> tuple[Verdict, str]:
     if not since:
         late = span > START
         return (Verdict.KILL if late else Verdict.LEAVE), f"it has not answered within {span:.0f} s of its start"
-    idle = unwell[-1].used - first.used < USED * span
+    idle = unwell[-1].used - first.used < USED * span and not any(look.runnable for look in unwell)
     if span > FROZEN and (idle or all(look.stopped for look in unwell)):
         return Verdict.KILL, f"it is frozen: no answer for {span:.0f} s"
     return (Verdict.KILL if span > DEAF else Verdict.LEAVE), f"it has not answered for {span:.0f} s"

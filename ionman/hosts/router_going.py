@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from ionman import router as describe
 from ionman.calls.client import Client
@@ -25,9 +26,9 @@ def away(layout: Layout) -> float:
     return float(json.loads(path.read_text())["seconds"]) if path.exists() else AWAY
 
 
-def realms(layout: Layout) -> list[str]:
-    """The realms of the router that runs."""
-    text = (layout.router_proven / describe.CONFIGURATION).read_text()
+def realms(folder: Path) -> list[str]:
+    """The realms of the configuration in `folder`."""
+    text = (folder / describe.CONFIGURATION).read_text()
     return [realm["name"] for realm in json.loads(text)["workers"][0]["realms"]]
 
 
@@ -56,7 +57,7 @@ class Going:
             return
         router_ready.assure(rolling.others, self.layout.ca)
         try:
-            router_ready.await_held(self._enter, realms(self.layout), self.router.ready_timeout, self.say)
+            router_ready.await_held(self._enter, realms(self.layout.router_proven), self.router.ready_timeout, self.say)
         except (Refused, Unavailable) as error:
             self.say(f"router: cannot ask who serves elsewhere: {error.message}")
 
@@ -67,7 +68,9 @@ class Going:
             return
         self.say(f"router: asking callers and services to go elsewhere, for {limit:g} s at most")
         try:
-            stay = router_leave.leave(self._enter, realms(self.layout), limit, away(self.layout) + 1, self.say)
+            stay = router_leave.leave(
+                self._enter, realms(self.layout.router_proven), limit, away(self.layout) + 1, self.say
+            )
         except (Refused, Unavailable) as error:
             self.say(f"router: nobody could be asked to leave, so calls in flight are lost: {error.message}")
             return

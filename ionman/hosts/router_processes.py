@@ -17,13 +17,13 @@ STATE, PARENT, USER_TIME, SYSTEM_TIME, RESIDENT = 0, 1, 11, 12, 21  # fields of 
 
 @dataclass(frozen=True)
 class Process:
-    """One process: its number and its parent's, processor time (s), resident memory (octets), whether it is stopped."""
+    """One process: its number, its parent's, processor time (s), resident memory (octets), state as in proc(5)."""
 
     pid: int
     parent: int
     used: float
     memory: int
-    stopped: bool
+    state: str
 
 
 def node(layout: Layout, version: str) -> int:
@@ -53,7 +53,7 @@ def _process(pid: int) -> Process | None:
         return None
     words = text.rpartition(")")[2].split()
     used = (int(words[USER_TIME]) + int(words[SYSTEM_TIME])) / TICKS
-    return Process(pid, int(words[PARENT]), used, int(words[RESIDENT]) * PAGE, words[STATE] in "Tt")
+    return Process(pid, int(words[PARENT]), used, int(words[RESIDENT]) * PAGE, words[STATE])
 
 
 def kill(processes: list[Process]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from ionman.calls.client import Client
-from ionman.errors import IonmanError
+from ionman.errors import IonmanError, Late, Unavailable
 from ionman.hosts import door, health, router_going, router_leave, router_processes, router_ready, supervisor
 from ionman.hosts.layout import ROUTER, Layout
 from ionman.hosts.lock import Say
@@ -65,7 +65,8 @@ class Watch:
             pid=pid,
             well=well,
             used=sum(one.used for one in family),
-            stopped=any(one.stopped for one in family),
+            stopped=any(one.state in "Tt" for one in family),
+            runnable=any(one.state == "R" for one in family),
             memory=sum(one.memory for one in family) >> 20,
         )
 
@@ -77,13 +78,15 @@ class Watch:
             return False
         try:
             if self._inside is None:
-                realm = router_going.realms(self.layout)[0]
-                self._inside = door.enter(self.layout, realm, PATIENCE)
+                self._inside = door.enter(self.layout, self._realms()[0], PATIENCE)
             self._inside.call("wamp.session.count", deadline=PATIENCE)
-        except (IonmanError, OSError, TimeoutError):
+        except (Late, Unavailable, TimeoutError):
             self._forget()
             return False
         return True
+
+    def _realms(self) -> list[str]:
+        return router_going.realms(self.layout.router_configuration)
 
     def _forget(self) -> None:
         if self._inside:
@@ -108,7 +111,7 @@ class Watch:
         self._once(f"router: {why}; restarting it")
         time.sleep(random.uniform(0, JITTER))  # noqa: S311 - not a secret
         try:
-            realms = router_going.realms(self.layout)
+            realms = self._realms()
             router_ready.await_held(self._enter, realms, 60.0, self.say)
             router_leave.leave(self._enter, realms, 30.0, router_going.AWAY + 1, self.say)
         except IonmanError as error:

@@ -7,9 +7,9 @@ from ionman.routers import rights
 from ionman.watch import Look, Verdict, judge
 
 
-def looks(*rows: tuple[float, bool, float], pid: int = 7, memory: int = 100, stopped: bool = False) -> list[Look]:
+def looks(*rows: tuple[float, bool, float], pid: int = 7, memory: int = 100, state: str = "S") -> list[Look]:
     """Looks at a router: when, whether it answered, and the processor time that it had used."""
-    return [Look(at, pid, well, used, stopped and not well, memory) for at, well, used in rows]
+    return [Look(at, pid, well, used, state == "T" and not well, state == "R", memory) for at, well, used in rows]
 
 
 SILENT = (
@@ -20,7 +20,7 @@ SILENT = (
     ("busy for ever", [(0, True, 5.0), (10, False, 15.0), (20, False, 25.0), (31, False, 35.0)], Verdict.KILL),
     ("well again", [(0, True, 5.0), (3, False, 5.0), (6, False, 5.0), (9, False, 5.0), (9, True, 5.1)], Verdict.LEAVE),
     ("starting", [(0, False, 0.0), (30, False, 1.0), (60, False, 1.0), (90, False, 1.0)], Verdict.LEAVE),
-    ("never started", [(0, False, 0.0), (60, False, 1.0), (121, False, 1.0)], Verdict.KILL),
+    ("never started", [(0, False, 0.0), (60, False, 1.0), (301, False, 1.0)], Verdict.KILL),
 )
 
 
@@ -32,7 +32,12 @@ def test_silence(name: str, rows: list[tuple[float, bool, float]], verdict: Verd
 
 def test_one_that_is_stopped_is_frozen_whatever_its_other_processes_use() -> None:
     rows = ((0.0, True, 5.0), (3.0, False, 6.0), (6.0, False, 7.0), (9.0, False, 8.0))
-    assert judge(looks(*rows, stopped=True)) == (Verdict.KILL, "it is frozen: no answer for 9 s")
+    assert judge(looks(*rows, state="T")) == (Verdict.KILL, "it is frozen: no answer for 9 s")
+
+
+def test_one_that_gets_no_processor_is_not_frozen() -> None:
+    rows = ((0.0, True, 5.0), (3.0, False, 5.0), (6.0, False, 5.0), (9.0, False, 5.0))
+    assert judge(looks(*rows, state="R"))[0] is Verdict.LEAVE
 
 
 def test_another_process_is_judged_by_itself() -> None:
