@@ -65,7 +65,7 @@ def test_a_check_afterwards_finds_nothing_to_change(chain_lab: Standing) -> None
 def test_the_status_playbook_shows_what_runs(chain_lab: Standing) -> None:
     assert deploy(chain_lab, "status") == 0
     output = (chain_lab.directory / "log/test.log").read_text()
-    ready = [line.split()[0].strip('"-') for line in output.splitlines() if re.search(r"\syes\W*$", line)]
+    ready = re.findall(r"^ *- (\S+) .* yes$", output, re.MULTILINE)
     counts = {name: sum(one.startswith(name) for one in ready) for name in ("demo.", "router", "ionman-metrics")}
     assert counts == {"demo.": 3, "router": 1, "ionman-metrics": 3}
     assert output.count("demo by host1:8443: answered in ") == 3, "each host has called the service"
