@@ -1,6 +1,7 @@
 """What the router's transport refuses: other origins, other serialisers, half-sent requests, big messages."""
 
 import asyncio
+import re
 import socket
 import ssl
 
@@ -10,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
 from websockets.typing import Origin, Subprotocol
 
+from ionman.router import CONFIGURATION
 from ionman.routers.listener import MAX_MESSAGE_SIZE
 from tests.crossbar import Crossbar
 from tests.router.hostile import SOURCE
@@ -89,5 +91,8 @@ def test_the_log_holds_no_secret_and_no_traceback(router: Crossbar) -> None:
     lines = router.log.read_text(errors="replace").splitlines()
     # What a peer caused is marked as that: of messages that are none there are tracebacks.
     text = "\n".join(line for line in lines if not line.startswith("    | ") and f"[{SOURCE}]" not in line)
-    assert not [word for word in (*router.users.values(), "stored-key") if word in "\n".join(lines)]
+    configuration = (router.directory / CONFIGURATION).read_text()
+    salted = re.findall(r'"(?:salt|stored-key|server-key|secret)": "([0-9a-f]{16,})"', configuration)
+    assert len(salted) > 10
+    assert not [word for word in (*router.users.values(), "stored-key", *salted) if word in "\n".join(lines)]
     assert "Traceback" not in text
