@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ionman.certificates import renewal
+from ionman.certificates import order, renewal
 from ionman.certificates.store import Store
 from ionman.errors import NotPossible
 
@@ -30,6 +30,13 @@ def renew(names: tuple[str, ...], root: Path) -> None:
         raise NotPossible("the certificates of a host are root's", remedy="use sudo, or --root DIR")
     place = renewal.Place(root.absolute())
     renewal.renew(place, list(names) or place.names(), lambda line: print(line, flush=True))
+
+
+@certificate.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def examine(file: Path) -> None:
+    """Say what is wrong with an order, the FILE of the folder /etc/ionman/acme."""
+    order.read(file.read_text(), str(file))
 
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))

@@ -1,5 +1,6 @@
 """Own authority, leaves, and a message for everything that can be wrong with a certificate."""
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ionman import certificate, process
 from ionman.certificate import Pair, authority, leaf, needs_renewal, verify
+from ionman.certificates import order
 from ionman.certificates.alarm import Outcome, alarms
 from ionman.errors import ConfigurationError
 
@@ -140,3 +142,27 @@ def test_a_short_certificate_is_renewed_in_its_last_third() -> None:
     short = leaf(CA, NAMES, days=6).certificate
     assert needs_renewal(short, NAMES, now=NOW + timedelta(days=3)) == ""
     assert needs_renewal(short, NAMES, now=NOW + timedelta(days=4.5)) == "expires in 1 days"
+
+
+GOOD = {"name": "router", "names": ["host1.example.org"], "directory": "https://acme.example.org/directory"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"names": []}, "names is empty"),
+        ({"names": ["10.0.0.1"]}, "names has the address 10.0.0.1"),
+        ({"names": ["*.example.org"]}, "a name with a star needs dns-01"),
+        ({"directory": "http://acme.example.org"}, "it begins with https://"),
+        ({"challenge": "tls-alpn-01"}, "http-01 or dns-01"),
+        ({"challenge": "dns-01"}, "needs the path of a program"),
+        ({"port": "80"}, "port is '80'"),
+        ({"colour": "green"}, "unexpected keyword argument 'colour'"),
+        ({"name": "../router"}, "letters, digits, - and _ only"),
+    ],
+)
+def test_an_order_says_what_is_wrong(changes: dict[str, object], said: str) -> None:
+    assert order.read(json.dumps(GOOD), "it").names == ("host1.example.org",)
+    with pytest.raises(ConfigurationError) as caught:
+        order.read(json.dumps(GOOD | changes), "router.json")
+    assert said in str(caught.value)
