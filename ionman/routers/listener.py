@@ -17,8 +17,9 @@ BACKLOG = 511
 # Milliseconds. Crossbar's defaults (26.10.1) are no deadline and no ping: a half-sent request is held for ever.
 OPEN_HANDSHAKE_MS = 5000
 CLOSE_HANDSHAKE_MS = 2000
-PING_INTERVAL_MS = 10000
-PING_TIMEOUT_MS = 5000
+# A callee whose host is cut off gets no more calls after these two, and its callers are answered elsewhere.
+PING_INTERVAL_MS = 2000
+PING_TIMEOUT_MS = 3000
 HTTP_TIMEOUT_S = 10
 
 Json = dict[str, Any]

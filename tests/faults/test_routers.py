@@ -63,11 +63,6 @@ def until(condition: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - began
 
 
-def router_pid(two: Scene, host: str) -> int:
-    rows = json.loads(on(two.lab, host, "ionman host status --json"))
-    return next(int(row["pid"]) for row in rows if row["program"] == "router")
-
-
 def registered(two: Scene, door: str) -> int:
     """How many instances are registered on that router; none while it does not answer."""
     try:
@@ -79,11 +74,11 @@ def registered(two: Scene, door: str) -> int:
 
 
 def kill(two: Scene) -> None:
-    on(two.lab, "host2", f"pkill -9 -s {router_pid(two, 'host2')}; true")
+    on(two.lab, "host2", "pkill -KILL crossbar")
 
 
 def freeze(two: Scene) -> None:
-    on(two.lab, "host2", f"pkill -STOP -s {router_pid(two, 'host2')}; true")
+    on(two.lab, "host2", "pkill -STOP crossbar")
 
 
 def cut(two: Scene) -> None:
