@@ -15,7 +15,6 @@ STEADY = 2.0  # s: a session that lasted longer was a good one, and its loss is 
 MOST_UNSTEADY = 3  # rounds of pause that a router costs which lets us in and throws us out
 AWAY = 5.0  # s for which a router that could not be visited is left alone
 ATTEMPT = 15.0  # s for one router
-MOVE = 5.0  # s for one router, while the one that is about to go still takes calls
 
 
 class Joining:
@@ -39,6 +38,7 @@ class Joining:
         self._asked: dict[Router, asyncio.Task[None]] = {}
         self._down: dict[Router, float] = {}  # until when it need not be visited again
         self._absent = farewell.Absences()
+        self._fled: Router | None = None  # the one that home was on when it was last about to go
         self._moving: dict[Session, asyncio.Task[None]] = {}  # on routers that are about to go
         self._away = asyncio.Event()
         self._turn = 0
@@ -85,8 +85,8 @@ class Joining:
             rounds = 0 if loop.time() - since > STEADY else min(rounds + 1, MOST_UNSTEADY)
             while self.home is None:
                 pause = rules.round_pause(rounds) * random.uniform(0.5, 1.0)  # noqa: S311
-                if not self._absent.here(self.routers):
-                    pause = max(pause, min(map(self._absent.left, self.routers)))
+                if not self._in_turn() and self._fled:
+                    pause = max(pause, self._absent.left(self._fled))
                 await asyncio.sleep(pause)
                 await self._round()
                 rounds += 1
@@ -132,9 +132,10 @@ class Joining:
             self.trouble = together(failures)
 
     def _in_turn(self) -> list[Router]:
-        """The routers that are not about to go, beginning after the one that was home last."""
+        """The routers, from the one after the last home on; last those that may be away, without the one fled."""
         turned = [*self.routers[self._turn :], *self.routers[: self._turn]]
-        return self._absent.here(turned)
+        here = self._absent.here(turned)
+        return [*here, *(router for router in turned if router not in here and router != self._fled)]
 
     async def _join(self, router: Router, limit: float) -> Session:
         session = await join(router, self._trusted, self._account, limit)
@@ -170,6 +171,7 @@ class Joining:
     async def _move(self, session: Session) -> None:
         """Have another home, send nothing new on `session`, and leave it when all is answered there."""
         if session is self.home:
+            self._fled = session.router
             await self._replace(session)
         elif self._others.get(session.router) is session:
             del self._others[session.router]
@@ -180,7 +182,7 @@ class Joining:
         """Another home than `session`. Where there is none, what is asked from now on waits for one."""
         for router in self._in_turn():
             try:
-                other = self._others.pop(router, None) or await self._join(router, MOVE)
+                other = self._others.pop(router, None) or await self._join(router, ATTEMPT)
             except (Unavailable, Refused) as error:
                 self.trouble = error
                 continue

@@ -16,7 +16,7 @@ from ionman.leaving import LEAVING
 
 OWN = "ionman.router."  # what the router's own host registers
 TURN = 0.5  # s between two announcements
-STILL = 1.0  # s for which nobody has left any more
+STILL = 2.0  # s for which nobody has left any more
 
 Enter = Callable[[str], Client]  # a realm -> a client of the router's own host there
 

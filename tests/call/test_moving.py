@@ -11,8 +11,11 @@ import pytest
 
 import ionman
 from ionman.call import Account, Client
+from ionman.errors import WampError
 from ionman.hosts.router_leave import leave
+from ionman.leaving import LEAVING
 from tests.call.loops import Loops, until
+from tests.call.relay import Relay
 from tests.crossbar import Crossbar
 from tests.runtime.author import Author, Running
 
@@ -69,6 +72,24 @@ def slowly(argv: Any) -> Any:
 
 def states(running: Running) -> list[str]:
     return [one["state"] for one in running.ask()["routers"].values()]
+
+
+def test_a_router_that_was_away_takes_callers_again_when_the_next_one_goes(router: Crossbar) -> None:
+    """Two ways to one router, which says twice that it goes: over and back, although the first is still to be away."""
+    with Relay(router.port) as one, Relay(router.port) as two, enter(router) as host:
+        account, addresses = Account("ionman", "alice", router.users["alice"]), [one.address, two.address]
+        with Client(addresses, account, ca=router.ca, deadline=20.0) as client:
+            for now, then in ((one, two), (two, one)):
+                assert client.router == now.address
+                host.publish(LEAVING, {"seconds": 60})
+                until(lambda then=then: client.router == then.address)  # type: ignore[misc]
+        with Client([one.address], account, ca=router.ca, deadline=20.0) as client:
+            host.publish(LEAVING, {"seconds": 2})
+            until(lambda: not client.router)
+            began = time.monotonic()
+            with pytest.raises(WampError, match="no_such_procedure"):
+                client.call("app.t.nowhere")
+            assert time.monotonic() - began > 1.0
 
 
 def test_a_restart_of_one_of_two_routers_costs_no_call(pair: tuple[Crossbar, Crossbar], tmp_path: Path) -> None:

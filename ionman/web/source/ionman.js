@@ -15,7 +15,6 @@ const LONGEST_PAUSE = 2000; // milliseconds between two rounds over the routers
 const STEADY = 2000; // milliseconds: a session that lasted longer was a good one, and its loss is no reason to pause
 const AWAY = 5000; // milliseconds for which a router that could not be visited is left alone
 const ATTEMPT = 15000; // milliseconds for one router
-const MOVE = 5000; // the same, while the one that is about to go still takes calls
 const LEAVING = "ionman.router.leaving"; // what a router says before it goes away: ionman/leaving.py
 const [LONGEST_AWAY, SPREAD] = [300, 0.25]; // seconds that it may ask for; so much of them more, each time another
 
@@ -55,6 +54,7 @@ export class Client {
     this.visits = new Map(); // url -> the promise of one
     this.down = new Map(); // url -> until when it need not be visited again
     this.absent = new Map(); // url -> until when it is left alone, for it is about to go
+    this.fled = null; // the url of the one that home was on when it was last about to go
     this.moving = new Set(); // sessions on such routers, which stay until all is answered
     this.turn = 0;
     this.trouble = new Failure("unavailable", "no router has been asked yet");
@@ -228,6 +228,7 @@ export class Client {
   async move(session) {
     this.moving.add(session);
     if (session === this.home) {
+      this.fled = session.url;
       await this.replace(session);
       await Promise.all(this.followed);
     } else if (this.others.get(session.url) === session) {
@@ -244,7 +245,7 @@ export class Client {
       const other = this.others.get(url);
       this.others.delete(url);
       try {
-        this.settle(other ?? (await this.join(url, MOVE)), session);
+        this.settle(other ?? (await this.join(url, ATTEMPT)), session);
         return;
       } catch (problem) {
         this.trouble = problem;
@@ -257,10 +258,11 @@ export class Client {
     }
   }
 
-  // The routers that are not about to go, beginning after the one that was home last.
+  // The routers, beginning after the one that was home last; those last that may be away, and not the one fled.
   inTurn() {
     const turned = [...this.routers.slice(this.turn), ...this.routers.slice(0, this.turn)];
-    return turned.filter((url) => !this.left(url));
+    const absent = turned.filter((url) => this.left(url) && url !== this.fled);
+    return [...turned.filter((url) => !this.left(url)), ...absent];
   }
 
   // Milliseconds for which a router is still to be left alone.
@@ -286,7 +288,7 @@ export class Client {
   async comeBack(rounds) {
     for (; !this.closed && !this.home; rounds++) {
       const longest = rounds && Math.min(LONGEST_PAUSE, 100 * 2 ** rounds);
-      const rest = Math.max(longest * (0.5 + Math.random() / 2), Math.min(...this.routers.map((url) => this.left(url))));
+      const rest = Math.max(longest * (0.5 + Math.random() / 2), this.inTurn().length ? 0 : this.left(this.fled));
       await new Promise((resolve) => setTimeout(resolve, rest));
       const failures = [];
       for (const url of this.inTurn()) {
