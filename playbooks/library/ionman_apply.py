@@ -26,8 +26,8 @@ options:
   deploy: {description: "For the host's record: C(id), C(who) and C(what)", type: dict}
   allow_gap: {description: The last instances of a service may go, type: bool, default: false}
   state:
-    description: The desired state as JSON, with the sections C(services), C(router) and C(metrics). A string, so that Ansible hides
-      it as a whole and not each word of it in the plan.
+    description: The desired state as JSON, with the sections C(services), C(router) and C(metrics). A string, so that
+      Ansible hides it as a whole and not each word of it in the plan.
     type: json
     required: true
   routers: {description: "HOST:PORT of every router, for services that name none", type: list, elements: str}
