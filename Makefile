@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test faults lint lock clean
+.PHONY: help setup demo test faults bench lint lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -62,6 +62,10 @@ test: setup ## everything: lint, unit, real Crossbar, real svc, real apt, lab ho
 
 faults: setup ## replace, scale and break the service on three hosts under load, by svc and by systemd (about an hour)
 	@.venv/bin/pytest -x -s tests/faults
+
+bench: setup ## what a call costs: asked of the authorizer or not, through proxy workers or not (about 10 minutes)
+	@.venv/bin/python -m tests.router.measure
+	@.venv/bin/python -m tests.bench.workers
 
 clean: ## remove what was built in this checkout (labs stay: ionman lab down)
 	@rm -rf build .venv ionman/web/node_modules ionman/web/static/ionman.js
