@@ -13,7 +13,6 @@ from ionman import router
 from ionman.routers import links
 from tests.unit.test_router import description
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:'crypt' is deprecated:DeprecationWarning")  # which Autobahn imports
 
 
