@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 collect_ignore = ["faults"]  # heavy: `make faults`
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     spread = "PYTEST_XDIST_WORKER" in os.environ
     order = (*TOGETHER, *ORDER) if spread else ORDER
