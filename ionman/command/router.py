@@ -14,10 +14,13 @@ import yaml
 
 from ionman import process
 from ionman.errors import CommandFailed, ConfigurationError
+from ionman.hosts.layout import Layout
 from ionman.router import Problem, check, node, rights, sound
-from ionman.routers.files import look
+from ionman.routers.check import deep
+from ionman.routers.files import look, look_closer
 
 CROSSBAR_SECONDS = 60.0
+ROOT = "root"
 FILE = click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
 
 
@@ -52,21 +55,22 @@ def render(file: Path, salt_file: Path | None, *, only_rights: bool) -> None:
 
 @router.command("check")
 @FILE
-@click.option("--files", is_flag=True, help="Look at the TLS files too; for use on the router's host.")
+@click.option("--files", is_flag=True, help="Look at the TLS files and the port too; for use on the router's host.")
 @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="With --files: must lead to these (PEM).")
 @click.option("--crossbar", metavar="PROGRAM", help="Ask this Crossbar too  [default: crossbar, if it is in PATH].")
 def check_(file: Path, files: bool, ca: Path | None, crossbar: str | None) -> None:
     """Say what is wrong with the description in FILE, each with its place and what to do; exit status 78 then."""
     described = _read(file)
-    problems = check(described)
-    if not problems and files:
-        problems = look(described, ca)
+    problems = deep(described)
+    if files and not check(described):
+        here = look(described, ca)
+        problems += here or look_closer(described, Layout().router_user or ROOT)
     if problems:
         raise ConfigurationError("\n".join([_count(problems), *(f"  {problem}" for problem in problems)]))
     program = crossbar or shutil.which("crossbar")
     if program:
         _ask_crossbar(program, described)
-    looked = ["the description", *(["its files"] if files else []), *(["Crossbar"] if program else [])]
+    looked = ["the description", *(["its files and the port"] if files else []), *(["Crossbar"] if program else [])]
     print(f"no problem found by {', '.join(looked)}")
 
 
@@ -85,10 +89,17 @@ def _ask_crossbar(program: str, described: Mapping[str, Any]) -> None:
             raise ConfigurationError(f"Crossbar refuses the configuration:\n{error.output.strip()}") from error
 
 
+class Reader(yaml.SafeLoader):
+    """YAML as Ansible writes it: `!vault` is a text that has not been opened."""
+
+
+Reader.add_constructor("!vault", lambda _loader, node: str(node.value))
+
+
 def _read(file: Path) -> Mapping[str, Any]:
     text = sys.stdin.read() if str(file) == "-" else _bytes(file).decode(errors="replace")
     try:
-        found = yaml.safe_load(text)
+        found = yaml.load(text, Reader)  # noqa: S506 - a SafeLoader that knows one tag more
     except yaml.YAMLError as error:
         # The text is not repeated: it may hold secrets.
         mark = getattr(error, "problem_mark", None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import pwd
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,17 @@ def free(address: str, port: int) -> bool:
                 return False
             raise
     return True
+
+
+def account(port: int) -> str:
+    """The account whose program listens on `port`, its number where it has no name; empty when none does."""
+    for line in _lines(port):
+        number = int(line[7])
+        try:
+            return pwd.getpwuid(number).pw_name
+        except KeyError:
+            return str(number)
+    return ""
 
 
 def holder(port: int) -> str:
@@ -44,8 +56,13 @@ def _open(process: Path) -> Iterator[str]:
 
 def _listening(port: int) -> Iterator[str]:
     """The inodes of the sockets that listen on `port`."""
+    return (line[9] for line in _lines(port))
+
+
+def _lines(port: int) -> Iterator[list[str]]:
+    """The words of the kernel's lines about sockets that listen on `port`: proc(5), /proc/net/tcp."""
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         for line in table.read_text().splitlines()[1:] if table.exists() else ():
             words = line.split()
             if words[3] == LISTEN and int(words[1].rsplit(":", 1)[1], 16) == port:
-                yield words[9]
+                yield words

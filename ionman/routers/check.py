@@ -3,17 +3,21 @@
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from ionman.routers import people, schema
+from ionman.routers.check_links import links
 from ionman.routers.check_realms import realms
+from ionman.routers.check_rights import doubtful
 from ionman.routers.check_services import accounts, services
+from ionman.routers.faults import absolute
 from ionman.routers.schema import Problem
 
-__all__ = ["Problem", "check"]
+__all__ = ["Problem", "check", "deep"]
 
 Entry = Mapping[str, Any]
+SERIALIZERS, JSON = ("cbor", "msgpack"), "json"
+ANYWHERE = "0.0.0.0"  # noqa: S104 - looked at, not bound
 ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 
 
@@ -23,23 +27,48 @@ def check(router: Entry) -> list[Problem]:
     What cannot be read as described at all is said first, and alone: the rest would follow from it.
     """
     found = [*schema.problems(router)]
-    return found or [*_transport(router), *realms(router), *services(router), *accounts(router), *people.check(router)]
+    return found or [problem for part in PARTS for problem in part(router)]
+
+
+def deep(router: Entry) -> list[Problem]:
+    """The same, and where there is none also what would work and is probably not meant."""
+    return check(router) or [*doubtful(router)]
 
 
 def _transport(router: Entry) -> Iterator[Problem]:
     for key in ("certificate", "key"):
-        yield from _absolute(key, router[key])
+        yield from absolute(key, router[key])
     for number, path in enumerate(router.get("chain", ())):
-        yield from _absolute(f"chain[{number}]", path)
+        yield from absolute(f"chain[{number}]", path)
     try:
-        ipaddress.ip_address(router.get("address", "0.0.0.0"))  # noqa: S104 - looked at, not bound
+        ipaddress.ip_address(router.get("address", ANYWHERE))
     except ValueError:
         yield Problem("address", f"{router['address']!r} is no IP address", "0.0.0.0 listens on all of the host's")
     for number, origin in enumerate(router.get("origins", ())):
         if not ORIGIN.fullmatch(origin):
             yield Problem(f"origins[{number}]", f"{origin!r} is no origin", "write https://name or https://name:port")
+    yield from _serializers(router)
 
 
-def _absolute(path: str, value: str) -> Iterator[Problem]:
-    if not PurePosixPath(value).is_absolute():
-        yield Problem(path, f"{value!r} is no absolute path", "name the file as it lies on the router's host")
+def _serializers(router: Entry) -> Iterator[Problem]:
+    """JSON stalls a router: a small message that is sent before the login can keep it from everybody else."""
+    names = router.get("serializers", SERIALIZERS)
+    if not names:
+        yield Problem("serializers", "there is none", f"take {', '.join(SERIALIZERS)}")
+    for number, name in enumerate(names):
+        place = f"serializers[{number}]"
+        if name not in (*SERIALIZERS, JSON):
+            yield Problem(place, f"{name!r} is not spoken", f"take {', '.join(SERIALIZERS)}")
+        elif name == JSON and not _loopback(router.get("address", ANYWHERE)):
+            remedy = f"take {', '.join(SERIALIZERS)}, or an address of loopback (127.0.0.1)"
+            yield Problem(place, "JSON on an open listener: any stranger could stall the router with it", remedy)
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+PARTS = (_transport, realms, services, accounts, links, people.check)

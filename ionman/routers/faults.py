@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from ionman.routers import shape
@@ -22,6 +23,12 @@ def twice(path: str, values: Iterable[Any], what: str) -> Iterator[Problem]:
             shown = value[0] if isinstance(value, tuple) else value
             yield Problem(f"{path}[{number}]", f"the {what} {shown} is there twice", "keep one")
         seen.add(value)
+
+
+def absolute(path: str, value: str) -> Iterator[Problem]:
+    """A `value` that is no absolute path."""
+    if not PurePosixPath(value).is_absolute():
+        yield Problem(path, f"{value!r} is no absolute path", "name the file as it lies on the router's host")
 
 
 def uri(path: str, value: str, match: str = "exact") -> Iterator[Problem]:

@@ -1,20 +1,32 @@
-"""The files that a router's description names, looked at where they lie: on the router's host."""
+"""What a router's description names on the router's host, looked at where it lies: files, the port, the account."""
 
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ionman import certificate
+from ionman.hosts import port
+from ionman.routers.listener import PORT
 from ionman.routers.schema import Problem
 
+ANYWHERE = "0.0.0.0"  # noqa: S104 - looked at, not bound
+WARNED_DAYS = 14  # a certificate that ends sooner was not renewed in time
+LOWEST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")  # ip(7)
 
-def look(router: Mapping[str, Any], ca: Path | None = None) -> list[Problem]:
+Entry = Mapping[str, Any]
+
+
+def look(router: Entry, ca: Path | None = None) -> list[Problem]:
     """What is wrong with the TLS files and the page of a description that `check` accepts.
 
     With `ca` (PEM) also whether the certificate leads to it. Crossbar itself finds these only when it starts.
     """
     places = {"certificate": router["certificate"], "key": router["key"]}
     places |= {f"chain[{number}]": path for number, path in enumerate(router.get("chain") or ())}
+    if router.get("links"):
+        places["links.ca"] = router["links"]["ca"]
     found: dict[str, bytes] = {}
     problems = []
     for place, path in places.items():
@@ -30,3 +42,36 @@ def look(router: Mapping[str, Any], ca: Path | None = None) -> list[Problem]:
     roots = ca.read_bytes() if ca else None
     faults = certificate.verify(found["certificate"], found["key"], chain=chain, ca=roots)
     return [Problem("certificate", fault) for fault in faults]
+
+
+def look_closer(router: Entry, account: str) -> Iterator[Problem]:
+    """What is probably not meant with files that `look` accepts, and whether the port can be had by `account`."""
+    yield from _leaf(router)
+    if Path(router["key"]).stat().st_mode & stat.S_IROTH:
+        yield Problem(
+            "key", f"{router['key']} can be read by everybody on this host", "chmod o-r it, and renew the key"
+        )
+    number, address = router.get("port", PORT), router.get("address", ANYWHERE)
+    if number < int(LOWEST.read_text()):
+        text = f"{number} is for root: the router runs as {account}"
+        yield Problem("port", text, f"take one from {LOWEST.read_text().strip()} up")
+    try:
+        taken = not port.free(address, number)
+    except OSError as error:
+        yield Problem(
+            "address", f"nobody can listen on {address} here: {error.strerror}", "name an address of this host"
+        )
+        return
+    if taken and port.account(number) != account:
+        text = f"{number} is taken already, by {port.holder(number)}"
+        yield Problem("port", text, "stop that, or take another port")
+
+
+def _leaf(router: Entry) -> Iterator[Problem]:
+    leaf, key = Path(router["certificate"]).read_bytes(), Path(router["key"]).read_bytes()
+    chain = [Path(path).read_bytes() for path in router.get("chain") or ()]
+    for fault in certificate.verify(leaf, key, chain=chain, wanted=router.get("names") or ()):
+        yield Problem("certificate", fault)
+    days = (certificate.expiry(leaf) - datetime.now(UTC)).days
+    if days < WARNED_DAYS:
+        yield Problem("certificate", f"it ends in {days} days", "renew it: run the certificate playbook")

@@ -91,7 +91,7 @@ LINKS = Table(
 ROUTER = Table(
     {
         **{"address": Text(), "port": Whole(1, 65535), "names": Texts(), "origins": Texts(), "page": Text()},
-        **{"certificate": Text(True), "key": Text(True), "chain": Texts()},
+        **{"certificate": Text(True), "key": Text(True), "chain": Texts(), "serializers": Texts()},
         **{"max_connections": Whole(1, 1_000_000), "max_message_size": Whole(1024, 16 << 20)},
         **{"max_connections_per_address": Whole(1, 1_000_000), "login_timeout": Whole(1, 300)},
         **{"realms": Tables(REALM, True), "services": Tables(SERVICE), "links": LINKS},
@@ -122,12 +122,20 @@ def problems(value: Any, kind: Kind = ROUTER, path: str = "") -> Iterator[Proble
             yield Problem(path or "router", f"is {_shown(value)}", f"it has to be {kind.name}")
 
 
+# Keys that Crossbar's own links have, and why there are none here.
+CALLS = "links carry events and never calls, which would go round for ever: take it out"
+NEVER = {"rlinks": "write links", "forward_local_invocations": CALLS, "forward_remote_invocations": CALLS}
+
+
 def _keys(value: Mapping[Any, Any], keys: Mapping[str, Kind], path: str) -> Iterator[Problem]:
     for key, item in value.items():
         place = f"{path}.{key}" if path else str(key)
         if key in keys:
             yield from problems(item, keys[key], place)
         else:
+            if key in NEVER:
+                yield Problem(place, "unknown key", NEVER[key])
+                continue
             near = difflib.get_close_matches(str(key), keys, 1)
             yield Problem(place, "unknown key", f"did you mean {near[0]}?" if near else f"known are {', '.join(keys)}")
     for key, kind in keys.items():

@@ -32,7 +32,8 @@ OPS = "ops"
 AUTHORIZER = "authorizer"  # the role of what answers for the services' rights, ionman.routers.authorizer
 HOST = "host"  # the role of the router's own host, which comes in by a socket of its own
 NOBODY = "without_login"  # the role on the router of who has not logged in, with the rights of a realm's `anonymous`
-RESERVED = ("trusted", "anonymous", AUTHORIZER, HOST, NOBODY)  # the first two Crossbar lets pass without looking
+# The first two Crossbar lets pass without looking, and with the third it takes a session for a link that carries calls.
+RESERVED = ("trusted", "anonymous", "rlink", AUTHORIZER, HOST, NOBODY)
 
 
 def slug(name: str) -> str:

@@ -44,9 +44,25 @@ def test_missing_and_unfit_files_are_found_on_the_routers_host(tmp_path: Path) -
     pair = certificate.leaf(authority, ["router.example.org"])
     (tmp_path / "router.pem").write_bytes(pair.certificate)
     (tmp_path / "router.key").write_bytes(certificate.authority().key)
+    (tmp_path / "router.key").chmod(0o640)
     (tmp_path / "ca.pem").write_bytes(authority.certificate)
     described = described.replace(f"chain: [{tmp_path}/intermediate.pem]", "chain: []")
     status, text = ionman("check", "-", "--files", stdin=described)
     assert (status, "the key is not the certificate's" in text) == (78, True), text
     (tmp_path / "router.key").write_bytes(pair.key)
     assert ionman("check", "-", "--files", "--ca", tmp_path / "ca.pem", stdin=described)[0] == 0
+
+
+def test_a_vault_that_was_not_opened_is_named_with_its_place() -> None:
+    described = DESCRIPTION.read_text().replace(
+        "password: alice-password", "password: !vault $ANSIBLE_VAULT;1.1;AES256"
+    )
+    status, text = ionman("check", "-", stdin=described)
+    assert (status, "realms[0].users[0].password: is a vault that was not opened" in text) == (78, True), text
+
+
+def test_what_works_and_is_not_meant_is_named_too() -> None:
+    described = DESCRIPTION.read_text().replace("calls: [app.]", "calls: [app., app.demo.]")
+    status, text = ionman("check", "-", stdin=described)
+    assert (status, "services[0].calls[1]: app.demo. is below app." in text) == (78, True), text
+    assert ionman("render", "-", "--rights", stdin=described)[0] == 0

@@ -11,6 +11,7 @@ import yaml
 
 from ionman.errors import ConfigurationError
 from ionman.router import check, node, rights
+from ionman.routers.check import deep
 from ionman.routers.credential import salt_for, scram
 from ionman.routers.permission import Permission, covers, exact, plain, prefix, settle
 
@@ -68,6 +69,18 @@ def test_a_fault_is_named_with_its_place(case: dict[str, Any]) -> None:
     assert any(problem.startswith(case["says"]) for problem in problems), problems
     with pytest.raises(ConfigurationError, match=re.escape(case["says"])):
         node(router, SALT)
+
+
+@pytest.mark.parametrize("case", yaml.safe_load((CASES / "doubts.yml").read_text()), ids=lambda case: case["says"][:60])
+def test_what_is_probably_not_meant_is_named_and_accepted(case: dict[str, Any]) -> None:
+    router = changed(case["at"], case["value"])
+    assert check(router) == []
+    problems = [str(problem) for problem in deep(router)]
+    assert [problem[: len(case["says"])] for problem in problems] == [case["says"]] * bool(case["says"]), problems
+
+
+def test_json_is_for_loopback() -> None:
+    assert check(changed("serializers", ["cbor", "json"]) | {"address": "127.0.0.1"}) == []
 
 
 def test_a_problem_never_shows_a_secret() -> None:
