@@ -11,12 +11,13 @@ from ionman.routers.check_realms import realms
 from ionman.routers.check_rights import doubtful
 from ionman.routers.check_services import accounts, services
 from ionman.routers.faults import absolute
+from ionman.routers.listener import SERIALIZERS
 from ionman.routers.schema import Problem
 
 __all__ = ["Problem", "check", "deep"]
 
 Entry = Mapping[str, Any]
-SERIALIZERS, JSON = ("cbor", "msgpack"), "json"
+OURS, JSON = "cbor", "json"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - looked at, not bound
 ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 
@@ -53,8 +54,8 @@ def _transport(router: Entry) -> Iterator[Problem]:
 def _serializers(router: Entry) -> Iterator[Problem]:
     """JSON stalls a router: a small message that is sent before the login can keep it from everybody else."""
     names = router.get("serializers", SERIALIZERS)
-    if not names:
-        yield Problem("serializers", "there is none", f"take {', '.join(SERIALIZERS)}")
+    if OURS not in names:
+        yield Problem("serializers", f"{OURS} is missing, which services and ionman's callers speak", f"add {OURS}")
     for number, name in enumerate(names):
         place = f"serializers[{number}]"
         if name not in (*SERIALIZERS, JSON):

@@ -13,6 +13,7 @@ PORT = 8443
 MAX_CONNECTIONS = 5000
 MAX_MESSAGE_SIZE = 1 << 20  # octets; Crossbar's own is 16 MiB, for every unauthenticated peer
 BACKLOG = 511
+SERIALIZERS = ("cbor", "msgpack")  # and never JSON on an open listener, see ionman.routers.check
 
 # Milliseconds. Crossbar's defaults (26.10.1) are no deadline and no ping: a half-sent request is held for ever.
 OPEN_HANDSHAKE_MS = 5000
@@ -54,7 +55,7 @@ def network(router: Mapping[str, Any], salt: bytes) -> Json:
             "health": {"type": "json", "value": {"status": "up"}},
             "ws": {
                 "type": "websocket",
-                "serializers": ["cbor", "msgpack"],
+                "serializers": list(router.get("serializers", SERIALIZERS)),
                 "auth": methods(router, salt),
                 "options": _websocket(router),
             },
