@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from ionman import table as columns
+
 Row = dict[str, Any]
 HEAD = ("WHEN", "WHO", "WHAT", "SERVICE", "FROM", "TO", "HOSTS", "TOOK", "RESULT")
 
@@ -28,9 +30,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     if not rows:
         return ["nothing was deployed"]
     groups = _alike(rows)
-    cells = [HEAD, *(_cells(group) for group in groups)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEAD))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines = columns.lines(HEAD, [_cells(group) for group in groups])
     return [lines[0], *(line + _why(group) for line, group in zip(lines[1:], groups, strict=True))]
 
 

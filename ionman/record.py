@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ionman import table as columns
+
 GOOD, FAILED = "good", "failed"
 KEPT = 3  # good generations, the running one among them, whose records are kept: as many as packages are
 KEPT_FAILED = 20
@@ -158,9 +160,7 @@ def table(found: list[Row]) -> list[str]:
     if not found:
         return ["nothing was deployed here"]
     head = ("WHEN", "WHO", "WHAT", "SERVICE", "FROM", "TO", "TOOK", "RESULT")
-    cells = [head, *(_cells(row) for row in found)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines = columns.lines(head, [_cells(row) for row in found])
     return [lines[0], *(line + _why(row) for line, row in zip(lines[1:], found, strict=True))]
 
 

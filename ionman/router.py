@@ -7,7 +7,8 @@ The description is the router's section of a host's desired state, with these ke
     max_connections, max_connections_per_address, max_message_size, login_timeout
                                                 limits: numbers, octets and seconds; docs/limits.md
     page                                        the directory of the page at `/`
-    realms   [{name, roles: [{name, permissions: [{uri, match, allow}]}], users: [{name, password | key, role}]}]
+    realms   [{name, roles: [{name, permissions: [{uri, match, allow}]}], users: [{name, password | key | certificate, role}]}]
+    machines {port, ca}                         the listener for users with a certificate; none without it
     users    {database}                         people who are not in the inventory: docs/users.md
     services [{name, realm, user, password | key, procedures, topics, calls, kept}]
                                                 `kept`: procedures of its other releases that are still installed
@@ -42,7 +43,7 @@ __all__ = [
 # that runs in its worker, by the file here that it is made from.
 CONFIGURATION, RIGHTS, LINKS = "config.json", "rights.json", "links.json"
 AUTHORIZER, GATE, ATTEMPTS = "ionman_authorizer.py", "ionman_gate.py", "ionman_attempts.py"
-RENEWING = "ionman_certificates.py"
+RENEWING, MACHINES = "ionman_certificates.py", "ionman_machines.py"
 LINKING, LINK, TRUSTED = "ionman_links.py", "ionman_link.py", "ionman_trusted.py"
 GUARD, TURNS, PEERLOG = "ionman_guard.py", "ionman_turns.py", "ionman_peerlog.py"
 CODE = {
@@ -52,6 +53,7 @@ CODE = {
     GUARD: "routers/guard.py",
     TURNS: "routers/turns.py",
     PEERLOG: "routers/peerlog.py",
+    MACHINES: "routers/machine.py",
     RENEWING: "routers/renewing.py",
     LINKING: "routers/linking.py",
     LINK: "routers/link.py",
@@ -116,7 +118,7 @@ def node(router: Mapping[str, Any], salt: bytes, place: Place = USUAL) -> Json:
                 people.component(router, realm, f"{_module(GATE)}.Gate", salt),
             )
         ],
-        "transports": [listener.network(router, salt), listener.door(str(place.door))],
+        "transports": [*listener.machines(router), listener.network(router, salt), listener.door(str(place.door))],
     }
     return {"version": 2, "controller": {"id": "ionman"}, "workers": [worker]}
 

@@ -100,8 +100,17 @@ def status(as_json: bool, root: Path) -> None:
     """Say what runs here, which version and generation, whether it is ready, and what has to be looked at soon."""
     layout = layout_of(root)
     rows = report.rows(layout)
-    alarms = [f"ALARM: {line}" for line in renewal.alarming(renewal.Place(layout.root))]
-    print(json.dumps(rows) if as_json else "\n".join([*report.table(rows), *alarms]))
+    warned = [f"ALARM: {line}" for line in renewal.alarming(renewal.Place(layout.root))]
+    print(json.dumps(rows) if as_json else "\n".join([*report.table(rows), *warned]))
+
+
+@host.command()
+@_json
+@_root
+def alarms(as_json: bool, root: Path) -> None:
+    """Say what has to be looked at soon: certificates that end, or that could not be renewed."""
+    found = renewal.alarming(renewal.Place(layout_of(root).root))
+    print(json.dumps(found) if as_json else "\n".join(found or ["nothing has to be looked at"]))
 
 
 @host.command()

@@ -14,7 +14,7 @@ from ionman.errors import IonmanError, NotPossible
 # Verb -> module below ionman.command that defines a click command of the same name, loaded only when it is used.
 VERBS = (
     *("call", "certificate", "deb", "demo", "deploy", "history", "host", "lab", "lock", "metrics", "new", "probe"),
-    *("release", "rollback", "router", "scale", "user"),
+    *("release", "rollback", "router", "scale", "status", "user"),
 )
 
 

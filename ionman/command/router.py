@@ -13,8 +13,10 @@ import click
 import yaml
 
 from ionman import process
+from ionman.command.deploy import inventory_option
 from ionman.errors import CommandFailed, ConfigurationError
 from ionman.hosts.layout import Layout
+from ionman.plays.run import run
 from ionman.router import Problem, check, node, rights, sound
 from ionman.routers.check import deep
 from ionman.routers.files import look, look_closer
@@ -54,13 +56,25 @@ def render(file: Path, salt_file: Path | None, *, only_rights: bool) -> None:
 
 
 @router.command("check")
-@FILE
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[FILE | ANSIBLE'S ARGUMENTS...]")
+@inventory_option
 @click.option("--files", is_flag=True, help="Look at the TLS files and the port too; for use on the router's host.")
 @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="With --files: must lead to these (PEM).")
 @click.option("--crossbar", metavar="PROGRAM", help="Ask this Crossbar too  [default: crossbar, if it is in PATH].")
-def check_(file: Path, files: bool, ca: Path | None, crossbar: str | None) -> None:
-    """Say what is wrong with the description in FILE, each with its place and what to do; exit status 78 then."""
-    described = _read(file)
+def check_(words: tuple[str, ...], inventory: Path | None, files: bool, ca: Path | None, crossbar: str | None) -> int:
+    """Say what is wrong with the routers of an inventory, before anything lands: playbooks/check.yml.
+
+    Each fault has its place in the inventory and what to do. Where the host can be reached, its files and its port are
+    looked at too. With FILE (- is standard input) it is one router's description (docs/router.md); exit status 78 then.
+    """
+    if inventory is None and len(words) == 1 and (words[0] == "-" or not words[0].startswith("-")):
+        _check_one(_read(Path(words[0])), ca, crossbar, files=files)
+        return 0
+    asked = {"check_hosts": "routers", "router_check_doubts": True}
+    return run("check", inventory, ["-e", json.dumps(asked), *words])
+
+
+def _check_one(described: Mapping[str, Any], ca: Path | None, crossbar: str | None, *, files: bool) -> None:
     problems = deep(described)
     if files and not check(described):
         here = look(described, ca)

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from ionman import table as columns
 from ionman.host import parts
 from ionman.hosts import apply_metrics, apply_users, facts, supervisor
 from ionman.hosts.layout import METRICS, ROUTER, Layout
+from ionman.status import age
 
 Row = dict[str, Any]
 
@@ -51,18 +53,11 @@ def table(found: list[Row]) -> list[str]:
     if not found:
         return ["nothing runs here"]
     head = ("PROGRAM", "VERSION", "PID", "FOR", "READY")
-    cells = [head, *((row["program"], row["version"], str(row["pid"] or "-"), _age(row), _ready(row)) for row in found)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    cells = [
+        (row["program"], row["version"], str(row["pid"] or "-"), age(row["seconds"]), _ready(row)) for row in found
+    ]
+    return columns.lines(head, cells)
 
 
 def _ready(row: Row) -> str:
     return "yes" if row["ready"] else f"no: {row['note']}"
-
-
-def _age(row: Row) -> str:
-    seconds = row["seconds"]
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -202,6 +202,8 @@ class Guarded(endpoint.MaxConnectionsFactory):
             return f"it has {self.limits.address} connections"
         if self.peers.strangers >= self.limits.strangers:
             return f"{self.limits.strangers} connections of all are not logged in"
+        if len(self.protocols) < self.max_connections <= self.peers.all:  # of itself alone, Crossbar says it
+            return f"{self.max_connections} connections of all listeners are open"
         return ""
 
     def tell(self, host: str, what: str) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ionman.routers import links
-from ionman.routers.login import methods
+from ionman.routers.login import certificates, methods
 from ionman.routers.shape import HOST
 
 PAGE = Path(__file__).parents[1] / "web" / "static"
 PORT = 8443
+MACHINES_PORT = 8444
 MAX_CONNECTIONS = 5000
 MAX_MESSAGE_SIZE = 1 << 20  # octets; Crossbar's own is 16 MiB, for every unauthenticated peer
 BACKLOG = 511
@@ -28,21 +29,10 @@ Json = dict[str, Any]
 
 def network(router: Mapping[str, Any], salt: bytes) -> Json:
     """The listener for everybody: TLS, the page at `/`, WAMP at `/ws`."""
-    endpoint: Json = {
-        "type": "tcp",
-        "interface": router.get("address", "0.0.0.0"),  # noqa: S104 - a router is there to be reached; TLS and no anonymous
-        "port": router.get("port", PORT),
-        "backlog": BACKLOG,
-        "tls": {"key": router["key"], "certificate": router["certificate"]},
-    }
-    if ":" in endpoint["interface"]:
-        endpoint["version"] = 6
-    if router.get("chain"):
-        endpoint["tls"]["chain_certificates"] = list(router["chain"])
     return {
         "type": "web",
         "id": "web",
-        "endpoint": endpoint,
+        "endpoint": _endpoint(router, router.get("port", PORT)),
         "max_connections": router.get("max_connections", MAX_CONNECTIONS),
         "options": {"client_timeout": HTTP_TIMEOUT_S, "display_tracebacks": False, "access_log": False},
         "paths": {
@@ -61,6 +51,45 @@ def network(router: Mapping[str, Any], salt: bytes) -> Json:
             },
         },
     }
+
+
+def machines(router: Mapping[str, Any]) -> list[Json]:
+    """The listener for machines, if there is to be one: TLS that demands a certificate, and WAMP, for no page at all.
+
+    It comes before the one for everybody: a router that answers there has this one too.
+    """
+    found = router.get("machines")
+    if not found:
+        return []
+    endpoint = _endpoint(router, found.get("port", MACHINES_PORT))
+    endpoint["tls"]["ca_certificates"] = [found["ca"]]
+    return [
+        {
+            "type": "websocket",
+            "id": "machines",
+            "endpoint": endpoint,
+            "max_connections": router.get("max_connections", MAX_CONNECTIONS),
+            "serializers": list(router.get("serializers", SERIALIZERS)),
+            "auth": certificates(router),
+            "options": _websocket(router) | {"allowed_origins": []},
+        }
+    ]
+
+
+def _endpoint(router: Mapping[str, Any], port: int) -> Json:
+    """`port` of the network, with TLS."""
+    endpoint: Json = {
+        "type": "tcp",
+        "interface": router.get("address", "0.0.0.0"),  # noqa: S104 - a router is there to be reached; TLS and no anonymous
+        "port": port,
+        "backlog": BACKLOG,
+        "tls": {"key": router["key"], "certificate": router["certificate"]},
+    }
+    if ":" in endpoint["interface"]:
+        endpoint["version"] = 6
+    if router.get("chain"):
+        endpoint["tls"]["chain_certificates"] = list(router["chain"])
+    return endpoint
 
 
 def door(path: str) -> Json:

@@ -19,6 +19,8 @@ def methods(router: Mapping[str, Any], salt: bytes) -> Json:
     if people.on(router):  # ionman.routers.gate asks for who is none of the principals
         auth["scram"] = {"type": "static", "principals": {}}
     for realm, user in _users(router):
+        if "certificate" in user:  # they come by a listener of their own
+            continue
         role = rendered(router, realm)[user["role"]]
         if "key" in user:
             keys = {"authorized_keys": [user["key"]], "realm": realm["name"], "role": role}
@@ -27,6 +29,20 @@ def methods(router: Mapping[str, Any], salt: bytes) -> Json:
             credential = scram(user["password"], salt_for(salt, realm["name"], user["name"])) | {"role": role}
             auth.setdefault("scram", {"type": "static", "principals": {}})["principals"][user["name"]] = credential
     return auth
+
+
+def certificates(router: Mapping[str, Any]) -> Json:
+    """The one method of machines, by certificate (ionman.routers.machine), and who may use it."""
+    principals = {
+        user["name"]: {
+            "certificate": user["certificate"].lower(),
+            "realm": realm["name"],
+            "role": rendered(router, realm)[user["role"]],
+        }
+        for realm, user in _users(router)
+        if "certificate" in user
+    }
+    return {"tls": {"type": "static", "principals": principals}}
 
 
 def _users(router: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:

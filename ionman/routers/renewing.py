@@ -11,6 +11,7 @@ from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession  # noqa: TID251 - runs in Crossbar, not in ionman
 from crossbar.common.twisted import endpoint
+from ionman_machines import demanding
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator  # noqa: TID251
 from twisted.logger import Logger  # noqa: TID251
@@ -70,7 +71,9 @@ def renewing(create: Callable[..., Any]) -> Callable[..., Any]:
 
     def wrapped(config: Any, cbdir: str, log: Any) -> Any:
         names = [config["key"], config["certificate"], *config.get("chain_certificates", ())]
-        return Renewing(lambda: create(config, cbdir, log), [Path(cbdir, name) for name in names])
+        asked = [Path(cbdir, name) for name in config.get("ca_certificates", ())]
+        paths = [*(Path(cbdir, name) for name in names), *asked]
+        return Renewing(lambda: demanding(create(config, cbdir, log), asked), paths)
 
     return wrapped
 

@@ -74,7 +74,7 @@ Kind = Text | Whole | Texts | Table | Tables | Other
 
 PERMISSION = Table({"uri": Text(True), "match": Text(), "allow": Texts(True)})
 ROLE = Table({"name": Text(True), "permissions": Tables(PERMISSION), "authorizer": Text()})
-USER = Table({"name": Text(True), "password": Text(), "key": Text(), "role": Text(True)})
+USER = Table({"name": Text(True), "password": Text(), "key": Text(), "certificate": Text(), "role": Text(True)})
 REALM = Table({"name": Text(True), "roles": Tables(ROLE), "users": Tables(USER), "anonymous": Text()})
 SERVICE = Table(
     {
@@ -96,6 +96,7 @@ ROUTER = Table(
         **{"max_connections_per_address": Whole(1, 1_000_000), "login_timeout": Whole(1, 300)},
         **{"realms": Tables(REALM, True), "services": Tables(SERVICE), "links": LINKS},
         "users": Table({"database": Text()}),
+        "machines": Table({"port": Whole(1, 65535), "ca": Text()}),
         # The host's own keys of the same section: see ionman.state.
         **{"version": Other(), "ready_timeout": Other(), "supervisor": Other(), "rolling": Other()},
     }

@@ -53,6 +53,7 @@ class Peers:
 
     def __init__(self) -> None:
         self.addresses: Counter[str] = Counter()
+        self.all = 0
         self.strangers = 0  # connections that are not logged in
         self._shares: dict[tuple[str, str], Share] = {}
 
@@ -61,6 +62,7 @@ class Peers:
         share = self._shares.setdefault((host, user), Share((host, user)))
         share.members += 1
         self.addresses[host] += 1
+        self.all += 1
         self.strangers += not user
         return share
 
@@ -69,6 +71,7 @@ class Peers:
         host, user = share.key
         share.members -= 1
         self.addresses[host] -= 1
+        self.all -= 1
         self.strangers -= not user
         if not share.members:
             del self._shares[share.key]

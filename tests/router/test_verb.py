@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ionman import certificate, process
-from tests.crossbar import CROSSBAR
+from tests.crossbar import CROSSBAR, free_port
 
 IONMAN = Path(__file__).parents[2] / ".venv" / "bin" / "ionman"
 ROLES = ["auditor", "mixed", "service_demo", "service_query_2"]  # that Crossbar asks for
@@ -38,6 +38,7 @@ def test_a_faulty_description_is_78_with_every_problem() -> None:
 
 def test_missing_and_unfit_files_are_found_on_the_routers_host(tmp_path: Path) -> None:
     described = DESCRIPTION.read_text().replace("/etc/ionman/tls", str(tmp_path))
+    described = described.replace("port: 8443", f"port: {free_port()}")
     status, text = ionman("check", "-", "--files", stdin=described)
     assert (status, "router.key cannot be read: No such file" in text) == (78, True), text
     authority = certificate.authority()
