@@ -19,10 +19,9 @@ from ionman.hosts.layout import Layout
 from ionman.plays.run import run
 from ionman.router import Problem, check, node, rights, sound
 from ionman.routers.check import deep
-from ionman.routers.files import look, look_closer
+from ionman.routers.files import ROOT, look, look_closer
 
 CROSSBAR_SECONDS = 60.0
-ROOT = "root"
 FILE = click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
 
 

@@ -21,6 +21,7 @@ from ionman.hosts.lock import Say
 from ionman.hosts.router_going import Going
 from ionman.hosts.state import Router
 from ionman.process import run
+from ionman.routers import files
 
 FAILURES = 3  # quick ends in a row after which it will not come up
 SALT = 32  # bytes
@@ -40,7 +41,7 @@ def wanted(layout: Layout, router: Router, *, check: bool) -> Node:
     health.pair(Path(router.certificate), Path(router.key))
     description = {key: value for key, value in router.description.items() if key not in OURS}
     description.update(address=router.address, port=router.port)
-    problems = describe.check(description)
+    problems = describe.check(description) or files.look(description)
     if problems:
         lines = "".join(f"\n    router.{problem}" for problem in problems)
         raise InputError(f"the router's section cannot be used:{lines}", remedy="nothing was changed")
@@ -100,6 +101,12 @@ def check(layout: Layout, node: Node, is_there: FoundNode) -> None:
     router = node.router
     moving = is_there.supervisor not in ("", supervisor.kind(layout, ROUTER))  # a change of it was killed on the way
     ours = (is_there.pid or moving) and (about.get("address"), about.get("port")) == (router.address, router.port)
+    account = layout.router_user
+    if account and files.reserved(router.port):
+        raise InputError(
+            f"router.port: {router.port} is for root: the router runs as {account}",
+            remedy="choose another port (router_port), and redirect to it; nothing was changed",
+        )
     if not ours and not port.free(router.address, router.port):
         raise InputError(
             f"router.port: {router.port} is in use by {port.holder(router.port)}",

@@ -8,11 +8,13 @@ from typing import Any
 
 from ionman import certificate
 from ionman.hosts import port
-from ionman.routers.listener import PORT
+from ionman.routers.check_machines import authorities
+from ionman.routers.listener import MACHINES_PORT, PORT
 from ionman.routers.schema import Problem
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - looked at, not bound
 WARNED_DAYS = 14  # a certificate that ends sooner was not renewed in time
+ROOT = "root"
 LOWEST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")  # ip(7)
 
 Entry = Mapping[str, Any]
@@ -27,6 +29,8 @@ def look(router: Entry, ca: Path | None = None) -> list[Problem]:
     places |= {f"chain[{number}]": path for number, path in enumerate(router.get("chain") or ())}
     if router.get("links"):
         places["links.ca"] = router["links"]["ca"]
+    if router.get("machines"):
+        places["machines.ca"] = router["machines"]["ca"]
     found: dict[str, bytes] = {}
     problems = []
     for place, path in places.items():
@@ -41,7 +45,8 @@ def look(router: Entry, ca: Path | None = None) -> list[Problem]:
     chain = [data for place, data in found.items() if place.startswith("chain")]
     roots = ca.read_bytes() if ca else None
     faults = certificate.verify(found["certificate"], found["key"], chain=chain, ca=roots)
-    return [Problem("certificate", fault) for fault in faults]
+    problems = [Problem("certificate", fault) for fault in faults]
+    return [*problems, *(authorities(found["machines.ca"]) if "machines.ca" in found else ())]
 
 
 def look_closer(router: Entry, account: str) -> Iterator[Problem]:
@@ -51,10 +56,17 @@ def look_closer(router: Entry, account: str) -> Iterator[Problem]:
         yield Problem(
             "key", f"{router['key']} can be read by everybody on this host", "chmod o-r it, and renew the key"
         )
-    number, address = router.get("port", PORT), router.get("address", ANYWHERE)
-    if number < int(LOWEST.read_text()):
+    address = router.get("address", ANYWHERE)
+    yield from _port("port", address, router.get("port", PORT), account)
+    if router.get("machines"):
+        yield from _port("machines.port", address, router["machines"].get("port", MACHINES_PORT), account)
+
+
+def _port(place: str, address: str, number: int, account: str) -> Iterator[Problem]:
+    """What keeps `account` from listening there."""
+    if account != ROOT and reserved(number):
         text = f"{number} is for root: the router runs as {account}"
-        yield Problem("port", text, f"take one from {LOWEST.read_text().strip()} up")
+        yield Problem(place, text, f"take one from {LOWEST.read_text().strip()} up")
     try:
         taken = not port.free(address, number)
     except OSError as error:
@@ -64,7 +76,12 @@ def look_closer(router: Entry, account: str) -> Iterator[Problem]:
         return
     if taken and port.account(number) != account:
         text = f"{number} is taken already, by {port.holder(number)}"
-        yield Problem("port", text, "stop that, or take another port")
+        yield Problem(place, text, "stop that, or take another port")
+
+
+def reserved(number: int) -> bool:
+    """Whether only root may listen on the port `number`."""
+    return number < int(LOWEST.read_text())
 
 
 def _leaf(router: Entry) -> Iterator[Problem]:
