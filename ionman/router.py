@@ -7,7 +7,8 @@ The description is the router's section of a host's desired state, with these ke
     max_connections, max_connections_per_address, max_message_size, login_timeout
                                                 limits: numbers, octets and seconds; docs/limits.md
     page                                        the directory of the page at `/`
-    realms   [{name, roles: [{name, permissions: [{uri, match, allow}]}], users: [{name, password | key | certificate, role}]}]
+    realms   [{name, roles: [{name, permissions: [{uri, match, allow}]}], users: [{name, SECRET, role}]}]
+                                                SECRET: one of password, key, certificate (a name in it)
     machines {port, ca}                         the listener for users with a certificate; none without it
     users    {database}                         people who are not in the inventory: docs/users.md
     services [{name, realm, user, password | key, procedures, topics, calls, kept}]

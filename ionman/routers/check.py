@@ -7,6 +7,7 @@ from typing import Any
 
 from ionman.routers import people, schema
 from ionman.routers.check_links import links
+from ionman.routers.check_machines import machines
 from ionman.routers.check_realms import realms
 from ionman.routers.check_rights import doubtful
 from ionman.routers.check_services import accounts, services
@@ -72,4 +73,4 @@ def _loopback(address: str) -> bool:
         return False
 
 
-PARTS = (_transport, realms, services, accounts, links, people.check)
+PARTS = (_transport, realms, services, accounts, machines, links, people.check)

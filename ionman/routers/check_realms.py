@@ -135,8 +135,9 @@ def account(found: Entry, path: str, name: str) -> Iterator[Problem]:
     """A user's or a service's name and secret."""
     remedy = "letters, digits and _.@-, up to 128"
     yield from matches(f"{path}.{name}", found[name], shape.USER, "a user's name", remedy)
-    if ("password" in found) == ("key" in found):
-        both = "both password and key" if "key" in found else "neither password nor key"
+    given = [key for key in ("password", "key", "certificate") if key in found]
+    if len(given) != 1:
+        both = f"both {' and '.join(given)}" if given else "neither password nor key"
         yield Problem(path, f"{found[name]} has {both}", "give one of them")
     if "key" in found and not shape.PUBLIC_KEY.fullmatch(found["key"]):
         yield Problem(f"{path}.key", "is no public key", "an Ed25519 public key is 64 hex digits, a-f in lower case")

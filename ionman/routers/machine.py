@@ -95,14 +95,12 @@ class Machine(PendingAuthTLS):
     def hello(self, realm: str, details: Any) -> Any:
         """Begin, and end: TLS has proven who it is. Who does not say which user it is, is the only one it can be."""
         known = self._config["principals"].items()
-        fits = {
-            user: one["role"] for user, one in known if one["realm"] == realm and one["certificate"] in self._names
-        }
+        fits = {user: one["role"] for user, one in known if one["realm"] == realm and one["certificate"] in self._names}
         user = details.authid or next(iter(fits), None)
         if user not in fits:
-            shown = ", ".join(self._names) or "nobody"
+            named = ", ".join(self._names) or "nobody"
             who = f"{user} of the realm {realm}" if user else f"any machine of the realm {realm}"
-            return Deny(message=f"the certificate is made out for {shown}, and not for {who}")
+            return Deny(message=f"the certificate is made out for {named}, and not for {who}")
         self._realm, self._authid, self._authprovider = realm, user, "static"
         return self._assign_principal({"role": fits[user]}) or self._accept()
 
@@ -112,4 +110,6 @@ class Machines(ApplicationSession):
 
 
 AUTHMETHOD_MAP["tls"] = Machine
-websocket.extract_peer_certificate = shown
+_autobahn: Any = websocket
+assert callable(_autobahn.extract_peer_certificate), "Autobahn has it elsewhere"
+_autobahn.extract_peer_certificate = shown

@@ -9,6 +9,7 @@ ID = re.compile(r"[a-z][a-z0-9_]{2,63}")
 REALM = re.compile(r"[A-Za-z][A-Za-z0-9_.@-]{2,254}")  # autobahn/wamp/message.py, _URI_PAT_REALM_NAME
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,54}")  # "service_" before it has to make an id
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")  # scram signs it as ASCII, between "=" and ","
+CERTIFICATE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,252}")  # a DNS name, or a common name like one; no wildcard
 URI = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")  # WAMP's strict URIs, without wildcards
 URI_PREFIX = re.compile(r"([a-z0-9_]+\.)+")  # ends with a dot: "app" would also stand for "apple.pie"
 # The first part is there: an empty one would stand for wamp and ionman too.

@@ -24,9 +24,9 @@ def description() -> dict[str, Any]:
     return read
 
 
-def changed(at: str, value: Any) -> dict[str, Any]:
+def changed(at: str, value: Any, whole: dict[str, Any] | None = None) -> dict[str, Any]:
     """The description with the place `at` (`realms[0].users[1].role`) set to `value`; `~gone` takes it out."""
-    whole = description()
+    whole = whole or description()
     *way, last = [int(part) if part.isdigit() else part for part in re.findall(r"\w+", at)]
     place: Any = whole
     for part in way:
