@@ -11,6 +11,7 @@ from typing import Any
 
 from ionman.calls.asking import Reply
 from ionman.calls.client import DEADLINE, Client
+from ionman.calls.identity import identity
 from ionman.calls.login import Account
 from ionman.calls.message import MAX_SENT
 
@@ -24,6 +25,8 @@ def connect(  # noqa: PLR0913 - where, who, what and how long
     user: str,
     password: str = "",
     key: str = "",
+    certificate: Path | str | None = None,
+    certificate_key: Path | str | None = None,
     ca: Path | str | None = None,
     deadline: float = DEADLINE,
     idempotent: Iterable[str] = (),
@@ -31,14 +34,15 @@ def connect(  # noqa: PLR0913 - where, who, what and how long
 ) -> Client:
     """Join the first of `routers` (`host:port`) that lets `user` in, and return the client for calls and all else.
 
-    `key` is an Ed25519 private key in hex, instead of `password`. `ca` is a PEM file; the system's authorities without
-    one. `deadline` is in seconds, for joining, and for each call that names none. `idempotent` names what may run
-    twice: URIs, or beginnings that end in `.` or `*`; such a call is made again when its answer got lost. `largest` is
-    the routers' max_message_size, in octets.
+    `key` is an Ed25519 private key in hex, instead of `password`. A machine has neither, but the PEM files
+    `certificate` and `certificate_key` (the same one, if not named), for the router's port for machines. `ca` is a PEM
+    file; the system's authorities without one. `deadline` is in seconds, for joining, and for each call that names
+    none. `idempotent` names what may run twice: URIs, or beginnings that end in `.` or `*`; such a call is made again
+    when its answer got lost. `largest` is the routers' max_message_size, in octets.
 
     Raises `Refused`, `Unavailable`, `ConfigurationError` (ionman.errors).
     """
-    account = Account(realm, user, password, key)
+    account = Account(realm, user, password, key, identity(certificate, certificate_key))
     return Client(routers, account, ca=ca, deadline=deadline, idempotent=idempotent, largest=largest)
 
 
@@ -51,6 +55,8 @@ def call(  # noqa: PLR0913 - where, who, what and how long
     user: str,
     password: str = "",
     key: str = "",
+    certificate: Path | str | None = None,
+    certificate_key: Path | str | None = None,
     ca: Path | str | None = None,
     deadline: float = DEADLINE,
 ) -> Any:
@@ -59,6 +65,7 @@ def call(  # noqa: PLR0913 - where, who, what and how long
     `deadline` (seconds) is for everything, from the name's resolution to the answer. Raises what `Client.call` does.
     """
     began = time.monotonic()
-    with connect(routers, realm=realm, user=user, password=password, key=key, ca=ca, deadline=deadline) as client:
+    account = Account(realm, user, password, key, identity(certificate, certificate_key))
+    with Client(routers, account, ca=ca, deadline=deadline) as client:
         left = max(0.01, deadline - (time.monotonic() - began))
         return client.call(uri, *(() if argv is None else (argv,)), deadline=left)

@@ -52,7 +52,7 @@ class Client:
         self._lost_callbacks: list[Callable[[IonmanError], None]] = []
         self._inbox: deque[Question] = deque()
         self._woken = False
-        self._start(places, account, Trust(Path(ca) if ca else None))
+        self._start(places, account, Trust(Path(ca) if ca else None, account.certificate))
 
     def _start(self, places: list[Any], account: Account, trusted: Trust) -> None:
         self._loop = asyncio.new_event_loop()

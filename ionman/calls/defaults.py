@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ionman import settings
+from ionman.calls.identity import Identity
 from ionman.calls.login import Account
 from ionman.errors import ConfigurationError
 
@@ -21,6 +22,7 @@ class Defaults:
     user: str = ""
     password: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
+    certificate: Identity | None = None
     ca: Path | None = None
     deadline: float = 30.0
 
@@ -28,12 +30,13 @@ class Defaults:
         """Who logs in; raises `ConfigurationError` when no user is named."""
         if not self.user:
             raise ConfigurationError("it is not said who calls", remedy="give --user, or a configuration with --config")
-        return Account(self.realm, self.user, self.password, self.key)
+        return Account(self.realm, self.user, self.password, self.key, self.certificate)
 
     def override(self, values: Mapping[str, Any]) -> "Defaults":
-        """These, with every value that is not None or empty put in place; another user has other secrets."""
+        """These, with every value put in place that is not empty; another user has other secrets, a machine none."""
         given = {name: value for name, value in values.items() if value not in (None, "", ())}
-        secret = {} if given.get("user", self.user) == self.user else {"password": "", "key": ""}
+        same = given.get("user", self.user) == self.user and "certificate" not in given
+        secret = {} if same else {"password": "", "key": ""}
         return replace(self, **(secret | given))
 
 

@@ -5,6 +5,7 @@ pings within `SILENT` and a tick.
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -111,7 +112,9 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, from either side."""
         if not self.opened.done():
-            self.opened.set_exception(InvalidHandshake(str(exc or "it closed the connection")))
+            # In TLS 1.3 a router looks at a machine's certificate when the machine has its connection already.
+            why = exc if isinstance(exc, ssl.SSLError) else InvalidHandshake(str(exc or "it closed the connection"))
+            self.opened.set_exception(why)
         self.drop(_lost(self.router, str(exc or "the router closed it")))
         self.closed.set_result(None)
 

@@ -13,6 +13,7 @@ from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 from nacl.signing import SigningKey
 
+from ionman.calls.identity import Identity
 from ionman.errors import ConfigurationError, Refused
 
 # A router that is not ours could ask for any amount of work: twice Autobahn's 4096 passes, and 1 GiB, is the end.
@@ -22,8 +23,9 @@ MOST_MEMORY_KIB = 1 << 20
 
 @dataclass(frozen=True, repr=False)
 class Account:
-    """Who logs in where, by `password` or by `key` (an Ed25519 seed, 64 hex digits); a repr would show them.
+    """Who logs in where, by `password`, `key` (an Ed25519 seed, 64 hex digits) or `certificate`.
 
+    There is no repr, which would show them.
     Without a user: anonymous, as a router's own host is on the router's socket.
     """
 
@@ -31,6 +33,7 @@ class Account:
     user: str = ""
     password: str = ""
     key: str = ""
+    certificate: Identity | None = None
 
 
 class Login(Protocol):
@@ -50,6 +53,11 @@ class Login(Protocol):
 
 def login(account: Account) -> Login:
     """The method that fits the account's secret; raises `ConfigurationError` for none, or a key that is none."""
+    if account.certificate:
+        if account.password or account.key:
+            remedy = "leave the password and the key away"
+            raise ConfigurationError(f"{account.user} has a certificate and another secret", remedy=remedy)
+        return _Certificate()
     if account.key:
         return _Cryptosign(account.key)
     if account.password:
@@ -73,6 +81,12 @@ class _Anonymous:
     def accept(self, extra: Mapping[str, Any]) -> bool:
         del extra
         return True
+
+
+class _Certificate(_Anonymous):
+    """TLS has proven it already, in both directions."""
+
+    method = "tls"
 
 
 class _Scram:

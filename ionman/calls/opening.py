@@ -9,14 +9,15 @@ from typing import Any
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+from ionman.calls.identity import refusal
 from ionman.calls.link import Link
 from ionman.calls.reach import Router, Trust
 from ionman.certificates.refused import explain
-from ionman.errors import Unavailable
+from ionman.errors import Refused, Unavailable
 
 
 async def open_link(router: Router, trusted: Trust, limit: float) -> Link:
-    """A WebSocket to `router` that speaks WAMP in CBOR; `Unavailable` says why there is none.
+    """A WebSocket to `router` that speaks WAMP in CBOR; `Unavailable` or `Refused` says why there is none.
 
     `limit` (seconds) is for the whole way: name, TCP, TLS, WebSocket.
     """
@@ -27,6 +28,8 @@ async def open_link(router: Router, trusted: Trust, limit: float) -> Link:
         why = explain(error.verify_code, error.verify_message)
         raise Unavailable(f"{router} is not trusted: its certificate {why.what}", remedy=why.remedy) from error
     except ssl.SSLError as error:
+        if refused := refusal(error):
+            raise Refused(f"{router} does not let this machine in: {refused[0]}", remedy=refused[1]) from error
         remedy = "is this the router's TLS port?"
         raise Unavailable(f"{router} does not speak TLS ({error.reason or error})", remedy=remedy) from error
     except socket.gaierror as error:

@@ -4,6 +4,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from ionman.calls.identity import Identity
 from ionman.certificates.fresh import Fresh
 from ionman.errors import ConfigurationError
 
@@ -42,18 +43,20 @@ def parse(address: str, default_port: int = 8443) -> Router:
 class Trust:
     """The authorities that are trusted: those in the file `ca` as it is when a connection is made, or the system's.
 
+    A machine that logs in by a certificate has it shown: `own`, and that too as it is then.
     Raises `ConfigurationError` for a file that cannot be used at first.
     """
 
-    def __init__(self, ca: Path | None) -> None:
-        self._context = Fresh(ca, lambda: _context(ca))
+    def __init__(self, ca: Path | None, own: Identity | None = None) -> None:
+        files = (own.certificate, own.key) if own else ()
+        self._context = Fresh(ca, lambda: _context(ca, own), *files)
 
     def context(self) -> ssl.SSLContext:
         """TLS that trusts them."""
         return self._context.now()
 
 
-def _context(ca: Path | None) -> ssl.SSLContext:
+def _context(ca: Path | None, own: Identity | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(ca) if ca else None)
     except FileNotFoundError as error:
@@ -61,4 +64,6 @@ def _context(ca: Path | None) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as error:
         raise ConfigurationError(f"the CA file {ca} cannot be used: {error}", remedy="it has to be PEM") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if own:
+        own.load(context)
     return context

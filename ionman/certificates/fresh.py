@@ -10,14 +10,14 @@ Made = TypeVar("Made")
 
 
 class Fresh(Generic[Made]):
-    """What `make` makes of the file at `path` as it is now; without a path it is made once.
+    """What `make` makes of the file at `path`, and of `others`, as they are now; without a path it is made once.
 
     The first time raises what `make` raises. Later a file that `make` refuses leaves what was made before: half of a
     change must not cut off somebody who works.
     """
 
-    def __init__(self, path: Path | None, make: Callable[[], Made]) -> None:
-        self._path, self._make = path, make
+    def __init__(self, path: Path | None, make: Callable[[], Made], *others: Path) -> None:
+        self._paths, self._make = [one for one in (path, *others) if one], make
         self._seen = self._version()
         self._made = make()
 
@@ -32,10 +32,10 @@ class Fresh(Generic[Made]):
             self._seen = seen
         return self._made
 
-    def _version(self) -> tuple[int, int] | None:
-        """What differs when the file was replaced: the time of a change cannot be set back."""
+    def _version(self) -> list[tuple[int, int]]:
+        """What differs when a file was replaced: the time of a change cannot be set back."""
         try:
-            found = self._path.stat() if self._path else None
+            found = [path.stat() for path in self._paths]
         except OSError:
-            found = None
-        return (found.st_ino, found.st_ctime_ns) if found else None
+            return []
+        return [(one.st_ino, one.st_ctime_ns) for one in found]

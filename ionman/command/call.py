@@ -11,6 +11,7 @@ import click
 
 from ionman.call import Client
 from ionman.calls.defaults import Defaults, read, secret_file
+from ionman.calls.identity import identity
 from ionman.errors import ConfigurationError, InputError, WampError
 from ionman.runtime.values import ANY, problem
 
@@ -23,7 +24,7 @@ HELP = """Call the procedure URI with the parameter JSON, and print what it answ
 Where, who and whom to trust come from the options, then from a file with the keys of a service's config.ini (routers,
 realm, user, password or key, ca, call_timeout): --config, else the one that IONMAN_CALL names, else
 ~/.config/ionman/call.ini. The password is never an option: it comes from --password-file, from IONMAN_PASSWORD, from
-the file, or is asked for on a terminal.
+the file, or is asked for on a terminal. A machine has --certificate instead, for the router's port for machines.
 
 \b
 Exit status:
@@ -44,6 +45,10 @@ Exit status:
 @click.option("--user", metavar="NAME", help="Who calls.")
 @click.option("--password-file", type=click.Path(path_type=Path), metavar="FILE", help="A file with the password.")
 @click.option("--key-file", type=click.Path(path_type=Path), metavar="FILE", help="An Ed25519 private key, in hex.")
+@click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE", help="This machine's certificate, PEM.")
+@click.option(
+    "--certificate-key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, PEM  [default: in the same]."
+)
 @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="The authorities to trust, PEM.")
 @click.option(
     "--deadline",
@@ -89,7 +94,12 @@ def _json(text: str) -> Any:
 
 def _defaults(config: Path | None, options: dict[str, Any]) -> Defaults:
     password_file, key_file = options.pop("password_file"), options.pop("key_file")
-    found = (read(path) if (path := _config(config)) else Defaults()).override(options)
+    own = identity(options.pop("certificate"), options.pop("certificate_key"))
+    if own and (password_file or key_file):
+        raise ConfigurationError("a machine with a certificate has no other secret", remedy="give one of them")
+    found = (read(path) if (path := _config(config)) else Defaults()).override(options | {"certificate": own})
+    if own:
+        return found
     if key_file:
         return found.override({"key": secret_file(key_file)})
     password = secret_file(password_file) if password_file else os.environ.get("IONMAN_PASSWORD")

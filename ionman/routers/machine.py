@@ -26,6 +26,7 @@ from twisted.logger import Logger  # noqa: TID251
 MARK = b"-----END CERTIFICATE-----"
 # OpenSSL's X509_V_ERR_* (openssl/x509_vfy.h).
 WORDS = {
+    7: "is not signed by whom it says",
     9: "is not valid yet",
     10: "has expired",
     **dict.fromkeys((18, 19, 20, 21), "is from no authority that is trusted here"),
