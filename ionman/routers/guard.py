@@ -86,6 +86,11 @@ class Connection(endpoint._CountedConnection):
                 data, self._data = self._data, b""
                 self._begin()
                 self._in_context(self.wrappedProtocol.dataReceived, data)
+        except Exception as error:
+            if self.joined:
+                raise
+            # Twisted would end the connection too, after a traceback: no stranger may fill the log with those.
+            self.drop(f"sent what cannot be read ({type(error).__name__})")
         finally:
             self._working = False
 

@@ -4,6 +4,8 @@ import asyncio
 import re
 import socket
 import ssl
+import time
+from contextlib import suppress
 
 import cbor2
 import pytest
@@ -85,6 +87,26 @@ def test_plain_text_is_not_answered(router: Crossbar) -> None:
         plain.settimeout(10)
         plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"HTTP" not in plain.recv(4096)
+
+
+@pytest.mark.parametrize("first", [b"nonsense\r\n\r\n", b"nonsense\r\n", b"GET /ws\r\n", b"\r\n\r\n"])
+def test_a_request_that_is_none_costs_a_line_of_the_log_at_most(router: Crossbar, first: bytes) -> None:
+    """Twisted goes on with what comes after it has refused a request, and stumbles."""
+    before = router.log.stat().st_size
+    with (
+        socket.create_connection((router.host, router.port)) as plain,
+        context(router).wrap_socket(plain, server_hostname=router.host) as peer,
+    ):
+        peer.settimeout(10)
+        peer.sendall(first)
+        time.sleep(0.2)
+        peer.sendall(b"\r\n")
+        with suppress(ssl.SSLError, ConnectionError):
+            while peer.recv(4096):
+                pass
+    said = router.log.read_bytes()[before:].decode(errors="replace")
+    assert "Traceback" not in said
+    assert len(said.splitlines()) <= 1, said
 
 
 def test_the_log_holds_no_secret_and_no_traceback(router: Crossbar) -> None:
