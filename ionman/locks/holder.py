@@ -75,11 +75,13 @@ class Holder:
         self._said = ""  # the last topic of this run
         self._counted = 0
         self._stop, self._stopped = os.pipe()
+        os.set_blocking(self._stopped, False)
 
     def run(self, listener: socket.socket, pidfd: int) -> None:
         """Serve until the process behind `pidfd` is gone, or somebody ends it."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end())
+        signal.set_wakeup_fd(self._stopped, warn_on_full_buffer=False)  # also when it comes just before the wait
         threading.Thread(target=self._listen, args=(listener,), daemon=True).start()
         ended = place.readable([pidfd, self._stop])
         self.over = self.over or pidfd in ended
