@@ -20,6 +20,7 @@ from typing import Any
 
 from ionman import certificate, process, router
 from ionman.call import Account, Client
+from ionman.errors import WampError
 from ionman.files import write
 
 CROSSBAR = Path(__file__).parents[1] / "build" / "crossbar" / "bin" / "crossbar"
@@ -162,13 +163,16 @@ class Crossbar:
 
     def registrations(self) -> dict[str, list[str]]:
         """Every procedure of the realm with the users who registered it, asked through the role ops."""
+        found: dict[str, list[str]] = {}
         with self.caller("ops") as ops:
             kinds = ops.call("wamp.registration.list")
-            found: dict[str, list[str]] = {}
             for number in (one for kind in kinds.values() for one in kind):
-                uri = ops.call("wamp.registration.get", number)["uri"]
-                callees = ops.call("wamp.registration.list_callees", number)
-                found[uri] = [ops.call("wamp.session.get", callee)["authid"] for callee in callees]
+                with suppress(WampError):  # it has gone since the list was made
+                    uri = ops.call("wamp.registration.get", number)["uri"]
+                    found[uri] = []
+                    for callee in ops.call("wamp.registration.list_callees", number):
+                        with suppress(WampError):
+                            found[uri].append(ops.call("wamp.session.get", callee)["authid"])
         return found
 
     def caller(self, user: str, *, deadline: float = 30.0) -> Client:

@@ -1,6 +1,7 @@
 """Two hosts on which the same is done at the same time: svc has the service of one, systemd that of the other."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from ionman import process
 from ionman.lab.hosts import Standing
 
+HELPER = re.compile(r"ionman-")
 RECORDS = "/var/lib/ionman/record/demo"
 PATIENCE = 60.0  # s
 
@@ -85,7 +87,8 @@ class Side:
         return found
 
     def pids(self) -> dict[str, int]:
-        return {row["program"]: row["pid"] for row in self.rows() if row["ready"]}
+        """What is ready of the instances and the router, with its process; not what helps them."""
+        return {row["program"]: row["pid"] for row in self.rows() if row["ready"] and not HELPER.match(row["program"])}
 
     def await_ready(self, number: int, other_than: int = 0) -> dict[str, int]:
         """The processes, once so many instances are ready."""

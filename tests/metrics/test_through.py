@@ -24,6 +24,7 @@ def test_each_router_is_tried(author: Author, router: Crossbar) -> None:
     author.configure(host=None, port=None, routers=f"{router.address}, localhost:{away}")
     running = author.start()
     running.until_said(f"ready on router {router.address}")
+    running.until_said("nothing listens there")
     found = control.through(running.socket)
     assert found[router.address]["error"] == ""
     assert 0 < found[router.address]["ms"] < 4000

@@ -108,7 +108,9 @@ class Author:
 
     def environ(self, **extra: str) -> Mapping[str, str]:
         here = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {"PATH": here, "HOME": str(self.folder), "TMPDIR": str(self.folder), "LANG": "C.UTF-8"} | extra
+        run = os.environ["XDG_RUNTIME_DIR"]  # the run's own, and short: a socket's path has 107 bytes
+        plain = {"PATH": here, "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        return {**plain, "TMPDIR": str(self.folder), "XDG_RUNTIME_DIR": run, **extra}
 
     def start(self, *arguments: str | Path, **extra: str) -> Running:
         """Start in the foreground (or `arguments`), with a control socket and a log of its own."""
