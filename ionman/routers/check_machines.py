@@ -38,21 +38,31 @@ def _listener(router: Entry, described: Entry) -> Iterator[Problem]:
 
 
 def authorities(data: bytes) -> Iterator[Problem]:
-    """What is wrong with the file of those who sign machines' certificates: one that ended lets nobody in any more."""
+    """What is wrong with the file of those who sign machines' certificates, so that nobody would be let in."""
     try:
         found = pem.bundle(data, "the file")
     except ConfigurationError as error:
         yield Problem("machines.ca", error.message, error.remedy)
         return
-    now = datetime.now(UTC)
     for one in found:
         if not pem.is_authority(one):
             remedy = "take it out: nobody is let in by it"
             yield Problem("machines.ca", f"{pem.subject(one)} may not sign others", remedy)
-        if one.not_valid_after_utc <= now:
-            yield Problem("machines.ca", f"{pem.subject(one)} expired on {one.not_valid_after_utc:%F}", "renew it")
+    if all(one.not_valid_after_utc <= datetime.now(UTC) for one in found):
+        yield from ending(data, 0)
     if not any(one.subject == one.issuer for one in found):
         yield Problem("machines.ca", "it holds no root", "add the authority that has signed itself")
+
+
+def ending(data: bytes, days: int) -> Iterator[Problem]:
+    """Which of them have ended, or will in so many `days`. While the authority is changed, an old one may."""
+    remedy = "take it out, or renew it: let the file have both until every machine has a new certificate"
+    for one in pem.bundle(data, "the file"):
+        left = (one.not_valid_after_utc - datetime.now(UTC)).days
+        if left < 0:
+            yield Problem("machines.ca", f"{pem.subject(one)} expired on {one.not_valid_after_utc:%F}", remedy)
+        elif left < days:
+            yield Problem("machines.ca", f"{pem.subject(one)} ends in {left} days", remedy)
 
 
 def _named(name: str, path: str, seen: dict[str, str], *, on: bool) -> Iterator[Problem]:

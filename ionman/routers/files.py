@@ -8,7 +8,7 @@ from typing import Any
 
 from ionman import certificate
 from ionman.hosts import port
-from ionman.routers.check_machines import authorities
+from ionman.routers.check_machines import authorities, ending
 from ionman.routers.listener import MACHINES_PORT, PORT
 from ionman.routers.schema import Problem
 
@@ -58,8 +58,11 @@ def look_closer(router: Entry, account: str) -> Iterator[Problem]:
         )
     address = router.get("address", ANYWHERE)
     yield from _port("port", address, router.get("port", PORT), account)
-    if router.get("machines"):
-        yield from _port("machines.port", address, router["machines"].get("port", MACHINES_PORT), account)
+    if machines := router.get("machines"):
+        yield from ending(Path(machines["ca"]).read_bytes(), WARNED_DAYS)
+        for problem in _port("machines.port", address, machines.get("port", MACHINES_PORT), account):
+            if problem.path != "address":  # which has been said
+                yield problem
 
 
 def _port(place: str, address: str, number: int, account: str) -> Iterator[Problem]:

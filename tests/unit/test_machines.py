@@ -1,6 +1,8 @@
 """Machines in a router's description: what is rendered for them, and every fault with its place."""
 
+import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,9 @@ import yaml
 
 from ionman import certificate
 from ionman.router import check, node
-from ionman.routers.check_machines import authorities
+from ionman.routers.check_machines import authorities, ending
+from ionman.routers.files import look, look_closer
+from tests.crossbar import free_port
 from tests.unit.test_router import CASES, SALT, changed
 
 CA = "/etc/ionman/machines.pem"
@@ -66,6 +70,30 @@ def test_authorities_that_let_nobody_in() -> None:
         return [f"{problem.path}: {problem.message}" for problem in authorities(b"".join(parts))]
 
     assert said(good.certificate) == []
-    assert said(old.certificate, good.certificate) == [f"machines.ca: CN=old expired on {now - timedelta(days=1):%F}"]
+    assert said(old.certificate) == [f"machines.ca: CN=old expired on {now - timedelta(days=1):%F}"]
+    assert said(old.certificate, good.certificate) == []
+    assert len([*ending(old.certificate + good.certificate, 14)]) == 1
     assert said(leaf.certificate) == ["machines.ca: CN=leaf may not sign others", "machines.ca: it holds no root"]
     assert said(b"none") == ["machines.ca: the file is no PEM certificate"]
+
+
+def test_the_files_and_the_port_are_looked_at(tmp_path: Path) -> None:
+    server = certificate.leaf(certificate.authority(), ["localhost"])
+    ca, names = tmp_path / "machines.pem", {"certificate": tmp_path / "leaf.pem", "key": tmp_path / "leaf.key"}
+    names["certificate"].write_bytes(server.certificate)
+    names["key"].touch(0o600)
+    names["key"].write_bytes(server.key)
+    router: dict[str, Any] = {key: str(path) for key, path in names.items()}
+    router |= {"address": "127.0.0.1", "port": free_port(), "realms": []}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        router |= {"machines": {"ca": str(ca), "port": other.getsockname()[1]}}
+        assert [str(one) for one in look(router)] == [
+            f"machines.ca: {ca} cannot be read: No such file or directory; look at its name and its mode"
+        ]
+        ca.write_bytes(server.certificate)
+        assert [one.path for one in look(router)] == ["machines.ca"] * 2
+        ca.write_bytes(certificate.authority(days=2).certificate)
+        assert look(router) == []
+        ending, taken = look_closer(router, "nobody")
+    assert str(ending).startswith("machines.ca: CN=ionman ends in 1 days")
+    assert str(taken).startswith(f"machines.port: {router['machines']['port']} is taken already, by ")
