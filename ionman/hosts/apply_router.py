@@ -14,7 +14,7 @@ from ionman import router as describe
 from ionman.errors import CommandFailed, InputError, IonmanError, Unavailable
 from ionman.files import folder, write
 from ionman.host import Missing, Step
-from ionman.hosts import crossbar, facts, health, port, router_state, supervisor
+from ionman.hosts import crossbar, facts, health, router_ports, router_state, supervisor
 from ionman.hosts.crossbar import FoundNode, Node
 from ionman.hosts.layout import ROUTER, Layout
 from ionman.hosts.lock import Say
@@ -97,24 +97,10 @@ def _unready(layout: Layout, router: Router) -> str:
 
 def check(layout: Layout, node: Node, is_there: FoundNode) -> None:
     """Refuse a configuration that Crossbar itself refuses, and a port that somebody else has."""
-    about = supervisor.about(layout, ROUTER)
-    router = node.router
-    moving = is_there.supervisor not in ("", supervisor.kind(layout, ROUTER))  # a change of it was killed on the way
-    ours = (is_there.pid or moving) and (about.get("address"), about.get("port")) == (router.address, router.port)
-    account = layout.router_user
-    if account and files.reserved(router.port):
-        raise InputError(
-            f"router.port: {router.port} is for root: the router runs as {account}",
-            remedy="choose another port (router_port), and redirect to it; nothing was changed",
-        )
-    if not ours and not port.free(router.address, router.port):
-        raise InputError(
-            f"router.port: {router.port} is in use by {port.holder(router.port)}",
-            remedy="stop that, or choose another port (router_port); nothing was changed",
-        )
+    router_ports.check(layout, node, is_there)
     if is_there.files.get(describe.CONFIGURATION) == node.files[describe.CONFIGURATION]:
         return
-    binary = layout.release("crossbar", router.version) / "venv/bin/crossbar"
+    binary = layout.release("crossbar", node.router.version) / "venv/bin/crossbar"
     with tempfile.TemporaryDirectory(prefix=".check", dir=layout.runs) as name:
         path = Path(name) / describe.CONFIGURATION
         write(path, node.files[describe.CONFIGURATION], mode=0o600)

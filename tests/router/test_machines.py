@@ -13,7 +13,7 @@ from ionman.calls.identity import Identity
 from ionman.calls.reach import Router, Trust
 from ionman.calls.wamp import join
 from ionman.errors import IonmanError, Refused, Unavailable, WampError
-from tests.router.machines import AUTHORITY, PAIRS, PUMP, STRANGER, USERS, Plant, machine, write
+from tests.router.machines import AUTHORITY, PAIRS, PUMP, STRANGER, Plant, machine, write
 
 IONMAN = Path(__file__).parents[2] / ".venv" / "bin" / "ionman"
 
@@ -212,13 +212,3 @@ def test_the_verb_takes_a_certificate_in_place_of_a_password(router: Plant, tmp_
     assert (status, f"{secret} is the key of no certificate" in said) == (78, True), said
     status, said = verb(router, "--certificate", pair, "--password-file", secret)
     assert (status, "a machine with a certificate has no other secret" in said) == (78, True), said
-
-
-def test_who_is_not_described_any_more_is_out(router: Plant) -> None:
-    """As an apply does it, which restarts the router for that."""
-    with router.enter("valve", "valve", deadline=60.0):
-        router.description["realms"][0]["users"].remove(USERS[1])
-        router.restart()
-        with pytest.raises(Refused, match="made out for valve, and not for valve of the realm ionman"):
-            router.enter("valve", "valve")
-        router.enter("pump").close()
