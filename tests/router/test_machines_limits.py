@@ -13,12 +13,17 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import InvalidStatus, NegotiationError
 from websockets.typing import Origin, Subprotocol
 
-from ionman.errors import Unavailable
+from ionman.errors import Unavailable, WampError
+from ionman.routers.limits import HELLO
 from ionman.routers.listener import MAX_MESSAGE_SIZE
-from tests.router.hostile import UPGRADE
+from tests.router.hostile import UPGRADE, frame
 from tests.router.machines import Plant
 
-LOGIN, ADDRESS, ALL = 5, 12, 20  # s, and connections: of one address, and of all
+LOGIN, ADDRESS, ALL = (
+    4,
+    12,
+    20,
+)  # s, less than a WebSocket's opening has; connections of one address, and of all
 
 
 @pytest.fixture(scope="module")
@@ -65,29 +70,54 @@ def test_json_is_not_spoken(router: Plant) -> None:
         asyncio.run(opened())
 
 
-def test_who_does_not_log_in_is_dropped(router: Plant) -> None:
-    """Before TLS, after it, and after the WebSocket's opening."""
+async def reached(router: Plant, stage: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has come as far as `stage`: tcp, tls, or opened."""
+    reader, writer = await asyncio.open_connection(
+        "localhost", router.machines, ssl=None if stage == "tcp" else shown(router)
+    )
+    if stage == "opened":
+        key = base64.b64encode(bytes(16)).decode()
+        writer.write(UPGRADE.format(port=router.machines, key=key).encode())
+        assert b"101" in await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
 
-    async def ended(stage: str) -> float:
-        began = time.monotonic()
-        tls = None if stage == "tcp" else shown(router)
-        reader, writer = await asyncio.open_connection("localhost", router.machines, ssl=tls)
-        if stage == "opened":
-            key = base64.b64encode(bytes(16)).decode()
-            writer.write(UPGRADE.format(port=router.machines, key=key).encode())
-            assert b"101" in await reader.readuntil(b"\r\n\r\n")
-        with suppress(OSError):
-            while await reader.read(1 << 16):
-                pass
-        writer.close()
-        return time.monotonic() - began
 
+async def ended(router: Plant, stage: str, said: bytes = b"") -> float:
+    """Seconds until the router ends a connection on which `said` is all that is said at `stage`."""
+    began = time.monotonic()
+    reader, writer = await reached(router, stage)
+    writer.write(said)
+    with suppress(OSError):
+        while await reader.read(1 << 16):
+            pass
+    writer.close()
+    return time.monotonic() - began
+
+
+def test_who_does_not_log_in_is_dropped_and_who_has_stays(router: Plant) -> None:
     async def all_of_them() -> list[float]:
         async with asyncio.timeout(60):
-            return [*await asyncio.gather(*map(ended, ("tcp", "tls", "opened")))]
+            return [*await asyncio.gather(*(ended(router, stage) for stage in ("tcp", "tls", "opened")))]
 
-    assert max(asyncio.run(all_of_them())) < LOGIN + 10
-    assert f"it did not log in within {LOGIN} s" in router.log.read_text()
+    lost: list[Exception] = []
+    with router.enter("pump") as pump:
+        pump.on_lost(lost.append)
+        seconds = asyncio.run(all_of_them())
+        assert LOGIN - 1 < min(seconds) <= max(seconds) < LOGIN + 10
+        with pytest.raises(WampError, match="no_such_procedure"):
+            pump.call("app.pump.none")
+    assert not lost
+    assert router.log.read_text().count(f"it did not log in within {LOGIN} s") == 3
+
+
+def test_a_great_message_before_the_login_is_refused_and_after_it_taken(router: Plant) -> None:
+    async def refused() -> float:
+        async with asyncio.timeout(60):
+            return await ended(router, "opened", frame(0x82, bytes(HELLO + 1)))
+
+    assert asyncio.run(refused()) < LOGIN - 1
+    with router.enter("pump") as pump, pytest.raises(WampError, match="no_such_procedure"):
+        pump.call("app.pump.none", "x" * (HELLO + 1))
 
 
 def turned_away(port: int, address: str) -> bool:
