@@ -19,11 +19,8 @@ from ionman.routers.listener import MAX_MESSAGE_SIZE
 from tests.router.hostile import UPGRADE, frame
 from tests.router.machines import Plant
 
-LOGIN, ADDRESS, ALL = (
-    4,
-    12,
-    20,
-)  # s, less than a WebSocket's opening has; connections of one address, and of all
+LOGIN = 4  # s, less than a WebSocket's opening has
+ADDRESS, ALL = 12, 20  # connections of one address, and of all
 
 
 @pytest.fixture(scope="module")
