@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from argon2.exceptions import HashingError
-from argon2.low_level import Type, hash_secret_raw
 from nacl.signing import SigningKey
 
 from ionman.calls.identity import Identity
+from ionman.calls.salting import salted
 from ionman.errors import ConfigurationError, Refused
 
 # A router that is not ours could ask for any amount of work: twice Autobahn's 4096 passes, and 1 GiB, is the end.
@@ -103,7 +103,7 @@ class _Scram:
         return {"nonce": self._nonce}
 
     def answer(self, challenge: Mapping[str, Any]) -> str:
-        salted = self._salted(challenge)
+        password = self._salted(challenge)
         nonce = str(challenge["nonce"])
         if not base64.b64decode(nonce).startswith(base64.b64decode(self._nonce)):
             raise Refused(
@@ -112,8 +112,8 @@ class _Scram:
         message = (
             f"n={self._user},r={self._nonce},r={nonce},s={challenge['salt']},i={challenge['iterations']},c=,r={nonce}"
         ).encode()
-        self._expected = _mac(_mac(salted, b"Server Key"), message)
-        client_key = _mac(salted, b"Client Key")
+        self._expected = _mac(_mac(password, b"Server Key"), message)
+        client_key = _mac(password, b"Client Key")
         signature = _mac(hashlib.sha256(client_key).digest(), message)
         return base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature, strict=True))).decode()
 
@@ -134,15 +134,7 @@ class _Scram:
             raise Refused("the router asks for an unknown or unreasonable scram computation", remedy="use argon2id-13")
         salt = base64.b64decode(challenge["salt"])
         try:
-            raw = hash_secret_raw(
-                self._password.encode(),
-                salt,
-                time_cost=passes,
-                memory_cost=memory,
-                parallelism=1,
-                hash_len=32,
-                type=Type.ID,
-            )
+            raw = salted(self._password.encode(), salt, passes, memory)
         except HashingError as error:
             raise Refused(
                 f"the router's challenge cannot be computed: {error}", remedy="look who answers there"
