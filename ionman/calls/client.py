@@ -230,6 +230,9 @@ class Client:
         self._asking.end(why)
         self._keeping.end(why)
         await self._joining.leave(why)
+        if self._keeper:
+            await asyncio.wait([self._keeper])
+        await asyncio.sleep(0)  # what was closed is told so in the loop's next turn
 
     def _changed(self) -> None:
         self._keeping.joined(self._joining.home)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 
 from ionman.calls import farewell, rules
+from ionman.calls.link import Link
 from ionman.calls.login import Account
 from ionman.calls.opening import Broken, Silent
 from ionman.calls.reach import Router, Trust
@@ -40,6 +41,7 @@ class Joining:
         self._absent = farewell.Absences()
         self._fled: Router | None = None  # the one that home was on when it was last about to go
         self._moving: dict[Session, asyncio.Task[None]] = {}  # on routers that are about to go
+        self._links: set[Link] = set()  # those whose connection is not closed yet
         self._away = asyncio.Event()
         self._turn = 0
 
@@ -108,10 +110,14 @@ class Joining:
 
     async def leave(self, why: Unavailable) -> None:
         """Leave all."""
-        for task in (*self._asked.values(), *self._moving.values()):
+        going = [*self._asked.values(), *self._moving.values()]
+        for task in going:
             task.cancel()
         there = [*self.sessions(), *(one for one in self._moving if one is not self.home)]
         await asyncio.gather(*(session.leave(why) for session in there if session.joined))
+        await asyncio.gather(*going, return_exceptions=True)
+        for link in self._links:  # one that still waits for its router's half of the end
+            link.abort()
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -139,6 +145,8 @@ class Joining:
 
     async def _join(self, router: Router, limit: float) -> Session:
         session = await join(router, self._trusted, self._account, limit)
+        self._links.add(session.link)
+        session.link.closed.add_done_callback(lambda _: self._links.discard(session.link))
         session.ended = self._over
         farewell.listen(session, self._leaving)
         return session

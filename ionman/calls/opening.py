@@ -79,14 +79,23 @@ async def _unix(router: Router) -> tuple[asyncio.Transport, Link]:
 
 
 async def _tls(router: Router, trusted: Trust) -> tuple[asyncio.Transport, Link]:
+    # In two steps: one create_connection(ssl=...) that is cancelled as its handshake ends leaves the connection open.
+    loop, context = asyncio.get_running_loop(), trusted.context()
     sock = await _tcp(router)
     try:
-        return await asyncio.get_running_loop().create_connection(
-            lambda: Link(router), sock=sock, ssl=trusted.context(), server_hostname=router.host, ssl_shutdown_timeout=1
-        )
+        plain, _ = await loop.create_connection(asyncio.Protocol, sock=sock)
     except BaseException:
         sock.close()
         raise
+    transport = await loop.start_tls(
+        plain, asyncio.Protocol(), context, server_hostname=router.host, ssl_shutdown_timeout=1
+    )
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("it closed the connection")
+    link = Link(router)
+    transport.set_protocol(link)
+    link.connection_made(transport)
+    return transport, link
 
 
 async def _tcp(router: Router) -> socket.socket:
