@@ -21,6 +21,7 @@ from ionman.hosts.converge import remove
 from ionman.hosts.layout import METRICS, Layout
 from ionman.hosts.outcome import Asked
 from ionman.hosts.supervisors import render as confinement
+from ionman.hosts.supervisors.program import PRIVATE
 from tests.crossbar import free_port
 from tests.host.conftest import HURRIED, Host, Hosts
 from tests.metrics.reading import Figures
@@ -159,7 +160,7 @@ def rights(of: int) -> tuple[str, str, str]:
 
 def test_what_talks_to_the_network_may_do_nothing(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     # A checkout below /tmp is not hidden from the program, which is the checkout's here.
-    hidden = [folder for folder in confinement.PRIVATE if not Path(__file__).is_relative_to(folder)]
+    hidden = [folder for folder in PRIVATE if not Path(__file__).is_relative_to(folder)]
     monkeypatch.setattr(confinement, "PRIVATE", hidden)
     host = hosts.another(Confined, under="/run")
     port = free_port()
