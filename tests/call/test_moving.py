@@ -1,7 +1,7 @@
 """Callers and callees of two real routers, one of which is about to go away: it is said before, and costs no call."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,12 @@ def callees(router: Crossbar, uri: str) -> int:
         return len(host.call("wamp.registration.list_callees", found)) if found else 0
 
 
+def listeners(host: Client, known: Iterable[int] = ()) -> set[int]:
+    """The sessions that would hear now that the router goes, without those `known`."""
+    found = host.call("wamp.subscription.lookup", LEAVING)
+    return set(host.call("wamp.subscription.list_subscribers", found) if found else ()).difference(known)
+
+
 def works(client: Client, number: int) -> None:
     """One call of an instance and one of a client; neither may run twice."""
     assert client.call(URI, {"seconds": 0.02, "number": number}) == number
@@ -78,12 +84,16 @@ def test_a_router_that_was_away_takes_callers_again_when_the_next_one_goes(route
     """Two ways to one router, which says twice that it goes: over and back, although the first is still to be away."""
     with Relay(router.port) as one, Relay(router.port) as two, enter(router) as host:
         account, addresses = Account("ionman", "alice", router.users["alice"]), [one.address, two.address]
+        known = listeners(host)
         with Client(addresses, account, ca=router.ca, deadline=20.0) as client:
             for now, then in ((one, two), (two, one)):
                 assert client.router == now.address
+                until(partial(listeners, host, known))
+                known |= listeners(host)
                 host.publish(LEAVING, {"seconds": 60})
                 until(lambda then=then: client.router == then.address)  # type: ignore[misc]
         with Client([one.address], account, ca=router.ca, deadline=20.0) as client:
+            until(partial(listeners, host, known))
             host.publish(LEAVING, {"seconds": 2})
             until(lambda: not client.router)
             began = time.monotonic()

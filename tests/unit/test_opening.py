@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ionman import certificate
 from ionman.calls import opening
 from ionman.calls.reach import Router, Trust
-from ionman import certificate
 
 TURNS = 20  # of the loop, which is more than the way to the WebSocket's request takes
 
