@@ -1,4 +1,4 @@
-"""A router's configuration with proxy workers in front of its router worker; only for measuring (decision 0022)."""
+"""A router's configuration with proxy workers in front of its router worker; only for measuring (decision 0021)."""
 
 import copy
 from pathlib import Path
