@@ -63,9 +63,10 @@ test: setup ## everything: lint, unit, real Crossbar, real svc, real apt, lab ho
 faults: setup ## replace, scale and break the service on three hosts under load, by svc and by systemd (about an hour)
 	@.venv/bin/pytest -x -s tests/faults
 
-bench: setup ## what a call costs: asked of the authorizer or not, through proxy workers or not (about 10 minutes)
-	@.venv/bin/python -m tests.router.measure
+bench: setup ## what a call costs: asked of the authorizer or not, through proxy workers or not; 500 sessions that come back (about 15 minutes)
+	@.venv/bin/python -m tests.bench.rights
 	@.venv/bin/python -m tests.bench.workers
+	@.venv/bin/python -m tests.bench.returning
 
 clean: ## remove what was built in this checkout (labs stay: ionman lab down)
 	@rm -rf build .venv ionman/web/node_modules ionman/web/static/ionman.js

@@ -129,7 +129,11 @@ def links(seconds: float, as_json: bool, root: Path) -> None:
 @_for_the_record
 @_doing
 def remove(names: tuple[str, ...], allow_gap: bool, deploy: Deploy, run: _Run) -> None:
-    """Drain and remove services (or `router`) by name; the others are left alone."""
+    """Drain and remove services (or `router`) by name; the others are left alone.
+
+    A router is removed when every instance that is registered there also serves on another one, or with --allow-gap;
+    callers and services are asked to leave it first.
+    """
     run.tell(converge.remove(names, run.layout, run.asked(deploy, allow_gap=allow_gap)))
 
 

@@ -87,13 +87,12 @@ class DoingUsers:
         yield self._helper.step()
 
     def all(self) -> None:
-        """Do it; the database is kept when they are not wanted any more."""
+        """Do it."""
         if people.on(self.router.description):
             self._land()
             self._helper.do(self.say)
-        elif PROGRAM in helper.installed(self.layout):
-            helper.remove(self.layout, PROGRAM, self.say)
-            self._place.settings.unlink(missing_ok=True)
+        else:
+            remove(self.layout, self.say)
 
     def _land(self) -> None:
         place = self._place
@@ -119,3 +118,10 @@ class DoingUsers:
     def _helper(self) -> Helper:
         made = program(self._place, self.router.supervisor)
         return Helper(self.layout, made, lambda: problem(self.layout, self._settings.realms), "answers at the router")
+
+
+def remove(layout: Layout, say: Say) -> None:
+    """End the program, if there is one; the database is kept."""
+    if PROGRAM in helper.installed(layout):
+        helper.remove(layout, PROGRAM, say)
+        Place(layout).settings.unlink(missing_ok=True)

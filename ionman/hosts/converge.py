@@ -11,6 +11,7 @@ from ionman.errors import InputError
 from ionman.host import Facts, Missing, Plan, Step
 from ionman.hosts import (
     apply_router,
+    apply_users,
     apply_watch,
     crossbar,
     difference,
@@ -193,11 +194,19 @@ def remove(names: tuple[str, ...], layout: Layout, asked: Asked) -> Outcome:
             Doing(layout, plan, asked.say, signed(asked.deploy), gaps=gaps).all()
             for step in stop:
                 if step.target == ROUTER:
-                    apply_watch.remove(layout, asked.say)
-                    apply_router.remove(layout, asked.say)
+                    _remove_router(layout, asked)
                 else:
                     helper.remove(layout, step.target, asked.say)
         return Outcome((*plan.steps, *stop), works=plan.works, planned=asked.check, gaps=gaps)
+
+
+def _remove_router(layout: Layout, asked: Asked) -> None:
+    """With what is beside it; who is there is asked to leave first."""
+    if supervisor.status(layout, [ROUTER])[ROUTER].up:
+        router_going.for_good(layout, asked.say, allow_gap=asked.allow_gap)
+    apply_watch.remove(layout, asked.say)
+    apply_users.remove(layout, asked.say)
+    apply_router.remove(layout, asked.say)
 
 
 def only(there: Facts, ours: Callable[[str], bool]) -> Facts:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ionman import router as describe
@@ -18,6 +19,8 @@ from ionman.hosts.state import Router
 
 AWAY = 7.0  # s that a restart of Crossbar takes, where none was seen yet (facts: stop 5.7 s, boot 7.0 s)
 DEADLINE = 10.0  # s for one question by the door
+# s for a router that is removed: to be served elsewhere, to leave, to keep away (then nothing listens here any more).
+HELD, DRAIN, FOR_GOOD = 60.0, 30.0, 60.0
 
 
 def away(layout: Layout) -> float:
@@ -57,25 +60,13 @@ class Going:
             return
         router_ready.assure(rolling.others, self.layout.ca)
         try:
-            router_ready.await_held(self._enter, realms(self.layout.router_proven), self.router.ready_timeout, self.say)
+            _held(self.layout, self.router.ready_timeout, self.say)
         except (Refused, Unavailable) as error:
             self.say(f"router: cannot ask who serves elsewhere: {error.message}")
 
     def leave(self) -> None:
         """Have everybody leave; who does not, and those who cannot be asked, lose what is in flight."""
-        limit = self.router.rolling.drain_timeout
-        if not limit:
-            return
-        self.say(f"router: asking callers and services to go elsewhere, for {limit:g} s at most")
-        try:
-            stay = router_leave.leave(
-                self._enter, realms(self.layout.router_proven), limit, away(self.layout) + 1, self.say
-            )
-        except (Refused, Unavailable) as error:
-            self.say(f"router: nobody could be asked to leave, so calls in flight are lost: {error.message}")
-            return
-        if stay:
-            self.say(f"router: {', '.join(stay)} did not leave within {limit:g} s; calls in flight there are lost")
+        _leave(self.layout, self.router.rolling.drain_timeout, away(self.layout) + 1, self.say)
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -85,5 +76,37 @@ class Going:
         seconds = round(time.monotonic() - began, 1)
         write(self.layout.router_state / "away.json", json.dumps({"seconds": seconds}) + "\n")
 
-    def _enter(self, realm: str) -> Client:
-        return door.enter(self.layout, realm, DEADLINE)
+
+def for_good(layout: Layout, say: Say, *, allow_gap: bool) -> None:
+    """Have everybody leave a router that is to be removed.
+
+    `NotPossible` when an instance serves on no other one, unless `allow_gap`; nothing was changed then.
+    """
+    try:
+        if not allow_gap:
+            _held(layout, HELD, say)
+    except (Refused, Unavailable) as error:
+        say(f"router: cannot ask who serves elsewhere: {error.message}")
+        return
+    _leave(layout, DRAIN, FOR_GOOD, say)
+
+
+def _held(layout: Layout, limit: float, say: Say) -> None:
+    router_ready.await_held(partial(_enter, layout), realms(layout.router_proven), limit, say)
+
+
+def _leave(layout: Layout, limit: float, seconds: float, say: Say) -> None:
+    if not limit:
+        return
+    say(f"router: asking callers and services to go elsewhere, for {limit:g} s at most")
+    try:
+        stay = router_leave.leave(partial(_enter, layout), realms(layout.router_proven), limit, seconds, say)
+    except (Refused, Unavailable) as error:
+        say(f"router: nobody could be asked to leave, so calls in flight are lost: {error.message}")
+        return
+    if stay:
+        say(f"router: {', '.join(stay)} did not leave within {limit:g} s; calls in flight there are lost")
+
+
+def _enter(layout: Layout, realm: str) -> Client:
+    return door.enter(layout, realm, DEADLINE)

@@ -100,7 +100,7 @@ def await_held(enter: Enter, realms: Iterable[str], limit: float, say: Say) -> N
                 told = names
             if time.monotonic() > deadline:
                 raise NotPossible(
-                    f"the router was not restarted, for {', '.join(names)} serves on no other router",
+                    f"the router stays as it is, for {', '.join(names)} serves on no other router",
                     remedy="see why with `ionman host status`, or allow an outage (router_allow_outage: true)",
                 )
             time.sleep(TURN)

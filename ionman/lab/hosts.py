@@ -123,3 +123,8 @@ class Standing:
                 lab = parts.start_forward(lab, name)
             self.lab = lab
         return lab.forwards[name]
+
+    def unforward(self, name: str) -> None:
+        """Close that door again."""
+        with place.lock(self.lab.name):
+            self.lab = parts.end_forward(place.load(self.lab.name), name)

@@ -114,6 +114,13 @@ def start_forward(lab: place.Lab, name: str) -> place.Lab:
     return lab
 
 
+def end_forward(lab: place.Lab, name: str) -> place.Lab:
+    """Close the forward `name`, which need not be there; returns the lab without it."""
+    cgroup.clear(group(lab, f"forward-{name}"))
+    targets = {one: target for one, target in lab.targets.items() if one != name}
+    return place.change(lab, targets=targets, forwards={one: lab.forwards[one] for one in lab.forwards if one != name})
+
+
 def start_github(lab: place.Lab, timeout: float = 20.0) -> place.Lab:
     """Start the double of GitHub's API, on the port it had if that is free; returns the lab with its URL.
 

@@ -20,13 +20,13 @@ import ionman
 from ionman import certificate
 from ionman.call import Client
 from ionman.errors import NotPossible
-from ionman.hosts import router_processes, supervisor
+from ionman.hosts import router_going, router_processes, supervisor
 from ionman.hosts.layout import ROUTER, WATCH
 from tests.call.loops import Loops, until
 from tests.call.test_moving import URI, WORK
 from tests.crossbar import CROSSBAR
 from tests.host.conftest import HURRIED, Host, Hosts
-from tests.runtime.author import Author
+from tests.runtime.author import Author, Running
 
 CALLERS = 20
 VERSIONS = ("26.10.1", "26.10.2")  # the second is the first under another name
@@ -67,6 +67,12 @@ class Fleet:
         demo = {"name": "demo", "realm": "ionman", "user": "demo", "password": "demo-password", "procedures": [URI]}
         document["router"]["services"] = [demo]
         return host.apply(json.dumps(document)).changed
+
+    def serve(self, *addresses: str) -> Running:
+        """An instance, ready on these routers; on all unless they are named."""
+        routers = ", ".join(addresses or self.addresses)
+        self.author.configure(user="demo", password="demo-password", routers=routers, ca=self.ca)
+        return self.author.ready()
 
     def connect(self, *idempotent: str) -> Client:
         user, password = "alice", "alice-password"
@@ -130,14 +136,38 @@ def test_what_is_rolled_through_two_routers_costs_no_call(fleet: Fleet) -> None:
 
 def test_an_instance_that_serves_nowhere_else_stops_the_roll(fleet: Fleet) -> None:
     host, other = fleet.hosts
-    fleet.author.configure(user="demo", password="demo-password", routers=fleet.addresses[0], ca=fleet.ca)
-    running = fleet.author.ready()
+    running = fleet.serve(fleet.addresses[0])
     before = fleet.node(host)
     document = {"ready_timeout": 3}
     with pytest.raises(NotPossible, match=r"demo\..* serves on no other router"):
         _impatient(fleet, host, document)
     assert (fleet.node(host), running.ask()["state"]) == (before, "ready")
     assert fleet.apply(other, "bob")
+
+
+def test_a_router_that_is_taken_away_costs_no_call(fleet: Fleet) -> None:
+    """It stays while an instance serves on no other one; then callers and instances leave it first."""
+    going, staying = fleet.hosts
+    alone = fleet.serve(fleet.addresses[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(router_going, "HELD", 2.0)
+        with pytest.raises(NotPossible, match=r"demo\..* serves on no other router"):
+            going.remove(ROUTER)
+    assert alone.ask()["state"] == "ready"
+    alone.end()
+    fleet.serve()
+    with ExitStack() as closing:
+        clients = [closing.enter_context(fleet.connect()) for _ in range(CALLERS)]
+        with Loops(clients, works) as loops:
+            until(lambda: loops.answered > 50)
+            assert going.remove(ROUTER).changed
+            assert {client.router for client in clients} == {fleet.addresses[1]}
+            answered = loops.answered
+            until(lambda: loops.answered > answered + 50)
+        assert loops.lost == []
+        assert [line for line in going.lines if "lost" in line] == []
+    assert (going.programs, staying.programs) == ([], [ROUTER])
+    assert not going.layout.router_configuration.exists()
 
 
 def _impatient(fleet: Fleet, host: Host, changes: dict[str, Any]) -> None:

@@ -1,17 +1,20 @@
-"""Two routers, one of which breaks in every way: callers on the other notice nothing, its own go on there."""
+"""Two routers: one comes, breaks in every way, is restarted and goes, each time beside callers of both."""
 
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
+import yaml
 
 import ionman
 from ionman.calls.client import Client
 from ionman.errors import IonmanError
 from ionman.lab import lifecycle, place
+from ionman.plays.playbook import TREE
 from ionman.probe import Limits, Verdict
 from ionman.probes import Probing
 from ionman.probes.words import report
@@ -31,16 +34,23 @@ def two() -> Iterator[Scene]:
     """Three hosts, routers on the first two; the second one came by a deploy."""
     scene = stand(NAME, os.getpid())
     scene.lab.forward(SECOND, "host2", place.ROUTER_PORT)
+    with nothing_lost(scene, "a router is added"):
+        scene.play("deploy")
+    yield scene
+    lifecycle.down(NAME, tell)
+
+
+@contextmanager
+def nothing_lost(scene: Scene, what: str) -> Iterator[None]:
+    """Callers who may not ask twice, of the one router, around what is done."""
     with scene.probing() as probing:
         time.sleep(BASELINE)
         with probing.around():
-            scene.play("deploy")
+            yield
         time.sleep(BASELINE)
     verdict = probing.verdict(Limits(ratio=0))
-    tell(f"adding a router:\n{report(verdict)}")
+    tell(f"{what}:\n{report(verdict)}")
     assert verdict.faults == []
-    yield scene
-    lifecycle.down(NAME, tell)
 
 
 def connect(two: Scene, *doors: str) -> Client:
@@ -64,13 +74,18 @@ def until(condition: Callable[[], bool], seconds: float) -> float:
 
 
 def registered(two: Scene, door: str) -> int:
-    """How many instances are registered on that router; none while it does not answer."""
+    """How many instances are registered on that router."""
+    with connect(two, door) as ops:
+        number = ops.call("wamp.registration.lookup", "app.demo.method1")
+        return int(ops.call("wamp.registration.count_callees", number)) if number else 0
+
+
+def answers(two: Scene, door: str) -> bool:
     try:
-        with connect(two, door) as ops:
-            number = ops.call("wamp.registration.lookup", "app.demo.method1")
-            return int(ops.call("wamp.registration.count_callees", number)) if number else 0
+        connect(two, door).close()
     except IonmanError:
-        return 0
+        return False
+    return True
 
 
 def kill(two: Scene) -> None:
@@ -107,7 +122,8 @@ def test_callers_go_on_elsewhere(two: Scene, harm: Callable[[Scene], None], limi
         time.sleep(BASELINE + limit)
         if harm is cut:
             two.lab.heal("host2")
-        back = until(lambda: registered(two, SECOND) == 3, 90)
+        until(lambda: answers(two, SECOND), 90)
+        back = until(lambda: registered(two, SECOND) == 3, BACK)
         until(lambda: links(two) == [True, True], 30)
         time.sleep(BASELINE)
     for door, probe in probes.items():
@@ -116,3 +132,47 @@ def test_callers_go_on_elsewhere(two: Scene, harm: Callable[[Scene], None], limi
         tell(f"{harm.__name__}, callers of {door}: longest {took:.2f} s; back {back:.1f} s\n{report(verdict)}")
         assert (verdict.lost, verdict.doubled if door == "router" else 0, verdict.wrong) == (0, 0, 0)
         assert took < (limit if door == SECOND else BROKEN)
+
+
+def test_what_is_rolled_through_both_costs_no_call(two: Scene) -> None:
+    """Another user, which is a restart of each in turn; new certificates, which are none."""
+    two.variables["router_allow_outage"] = False
+    with probing(two, SECOND, "rolled") as other, nothing_lost(two, "both are restarted"):
+        before = nodes(two)
+        two.play("router", router_realms=realms("carol"))
+        assert nodes(two).isdisjoint(before)
+    with probing(two, SECOND, "renewed") as renewed, nothing_lost(two, "both get another certificate"):
+        before = nodes(two)
+        two.play("router", router_realms=realms("carol"), certificate_renew_days=90)
+        assert nodes(two) == before
+    for probe in (other, renewed):
+        assert probe.verdict(Limits(ratio=0)).faults == []
+
+
+def test_a_router_that_is_taken_away_costs_no_call(two: Scene) -> None:
+    """By a deploy, when its callers have gone on elsewhere."""
+    before = nodes(two)
+    two.lab.unforward(SECOND)
+    with nothing_lost(two, "a router is taken away"):
+        two.play("deploy", router_realms=realms("carol"))
+    left = nodes(two)
+    assert len(left) == 1, "gone on host2"
+    assert left < before, "and not restarted on host1"
+
+
+def nodes(two: Scene) -> set[tuple[str, int]]:
+    """Host and process of each router."""
+    found = set()
+    for host in two.lab.names:
+        rows = json.loads(on(two.lab, host, "ionman host status --json"))
+        found |= {(host, row["pid"]) for row in rows if row["program"] == "router"}
+    return found
+
+
+def realms(user: str) -> list[dict[str, Any]]:
+    """The lab's, with a user more."""
+    described: list[dict[str, Any]] = yaml.safe_load((TREE / "inventory/lab/group_vars/all.yml").read_text())[
+        "router_realms"
+    ]
+    described[0]["users"].append({"name": user, "role": "client", "password": "not-needed-by-anybody"})
+    return described

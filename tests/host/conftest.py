@@ -14,7 +14,7 @@ import pytest
 
 from ionman import certificate, process
 from ionman.hosts import record, supervisor
-from ionman.hosts.converge import converge
+from ionman.hosts.converge import converge, remove
 from ionman.hosts.layout import Layout
 from ionman.hosts.outcome import Asked, Outcome
 from ionman.hosts.rollback import USUAL, Way, rollback
@@ -110,6 +110,10 @@ class Host:
     def apply(self, document: str, *, check: bool = False) -> Outcome:
         self.lines.clear()
         return converge(read(document), self.layout, check=check, wait=20, say=self.lines.append)
+
+    def remove(self, *names: str, allow_gap: bool = False) -> Outcome:
+        self.lines.clear()
+        return remove(names, self.layout, Asked(self.lines.append, wait=20, allow_gap=allow_gap))
 
     @property
     def programs(self) -> list[str]:

@@ -1,6 +1,6 @@
 """How many sessions of services come back to a router that was killed: how soon, and how hard that is for it.
 
-    python -m tests.router.measure_return [SESSIONS [PROCESSES]]
+    python -m tests.bench.returning [SESSIONS [PROCESSES]]
 
 Each session is an instance's own connection (ionman.runtime.connection) with its own back-off: it logs in, registers
 its contract and its procedures, and pings itself. Told is when they were ready, counted from when the router listened

@@ -1,6 +1,6 @@
 """What a call costs a service, for which the router asks the authorizer, against one of a client.
 
-`python -m tests.router.measure`. One Crossbar, one callee, two callers in turns, so that what else the machine does
+`python -m tests.bench.rights`. One Crossbar, one callee, two callers in turns, so that what else the machine does
 meets both.
 """
 
