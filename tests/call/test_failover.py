@@ -285,6 +285,7 @@ def test_a_registration_that_another_has_meanwhile_says_so_and_comes_back(place:
     place.ways[0].freeze()
     place.ways[0].cut()
     place.ways[0].thaw()
+    until(lambda: "app.t.single" not in place.pair[0].registrations())
     theirs = one.register("app.t.single", lambda: "one")
     until(lambda: mine.error is not None)
     assert isinstance(mine.error, WampError)

@@ -99,12 +99,12 @@ class Side:
         return found
 
     def units(self) -> int:
-        """How many services systemd has of ours."""
+        """How many instances systemd has."""
         return len(self.on("systemctl list-units --plain --no-legend 'ionman-demo*[0-9].service'").splitlines())
 
     def links(self) -> int:
-        """How many programs svscan has of ours."""
-        return len(self.on("ls /etc/service").split())
+        """How many instances svscan has."""
+        return sum(name.startswith("demo.") for name in self.on("ls /etc/service").split())
 
 
 Sides = dict[str, Side]

@@ -65,11 +65,13 @@ def test_a_check_afterwards_finds_nothing_to_change(chain_lab: Standing) -> None
 def test_the_status_playbook_shows_what_runs(chain_lab: Standing) -> None:
     assert deploy(chain_lab, "status") == 0
     output = (chain_lab.directory / "log/test.log").read_text()
-    ready = re.findall(r"^ *- (\S+) .* yes$", output, re.MULTILINE)
+    ready = re.findall(r"^host\d +(\S+) .* yes *$", output, re.MULTILINE)
     counts = {name: sum(one.startswith(name) for one in ready) for name in ("demo.", "router", "ionman-metrics")}
     assert counts == {"demo.": 3, "router": 1, "ionman-metrics": 3}
-    assert output.count("demo by host1:8443: answered in ") == 3, "each host has called the service"
-    assert output.count("demo by door: answered in ") == 1, "the router's host too, by its own way"
+    assert re.search(r"^all well: \d+ programs on 3 hosts$", output, re.MULTILINE)
+    health = [on(chain_lab, host, "ionman metrics health --words") for host in chain_lab.names]
+    assert ["demo by host1:8443: answered in " in said for said in health] == [True] * 3
+    assert "demo by door: answered in " in health[0], "the router's host by its own way too"
 
 
 def test_a_call_is_answered(chain_lab: Standing) -> None:

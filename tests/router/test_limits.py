@@ -18,6 +18,8 @@ from ionman.routers.listener import MAX_MESSAGE_SIZE
 from tests.crossbar import Crossbar
 from tests.router.hostile import SOURCE
 
+STUMBLES = (b"nonsense\r\n\r\n", b"nonsense\r\n", b"GET /ws\r\n", b"\r\n\r\n")
+
 CBOR = Subprotocol("wamp.2.cbor")
 
 
@@ -89,24 +91,25 @@ def test_plain_text_is_not_answered(router: Crossbar) -> None:
         assert b"HTTP" not in plain.recv(4096)
 
 
-@pytest.mark.parametrize("first", [b"nonsense\r\n\r\n", b"nonsense\r\n", b"GET /ws\r\n", b"\r\n\r\n"])
-def test_a_request_that_is_none_costs_a_line_of_the_log_at_most(router: Crossbar, first: bytes) -> None:
+def test_a_request_that_is_none_costs_a_line_of_the_log_at_most(router: Crossbar) -> None:
     """Twisted goes on with what comes after it has refused a request, and stumbles."""
     before = router.log.stat().st_size
-    with (
-        socket.create_connection((router.host, router.port)) as plain,
-        context(router).wrap_socket(plain, server_hostname=router.host) as peer,
-    ):
-        peer.settimeout(10)
-        peer.sendall(first)
-        time.sleep(0.2)
-        peer.sendall(b"\r\n")
-        with suppress(ssl.SSLError, ConnectionError):
-            while peer.recv(4096):
-                pass
+    for first in STUMBLES:
+        with (
+            socket.create_connection((router.host, router.port)) as plain,
+            context(router).wrap_socket(plain, server_hostname=router.host) as peer,
+        ):
+            peer.settimeout(10)
+            peer.sendall(first)
+            time.sleep(0.2)
+            peer.sendall(b"\r\n")
+            with suppress(ssl.SSLError, ConnectionError):
+                while peer.recv(4096):
+                    pass
+    time.sleep(0.5)  # what a router writes is there a little later
     said = router.log.read_bytes()[before:].decode(errors="replace")
     assert "Traceback" not in said
-    assert len(said.splitlines()) <= 1, said
+    assert len(said.splitlines()) <= len(STUMBLES), said
 
 
 def test_the_log_holds_no_secret_and_no_traceback(router: Crossbar) -> None:

@@ -11,6 +11,7 @@ from ionman import certificate
 from ionman.call import Account, Client
 from ionman.certificate import Pair
 from ionman.errors import Unavailable
+from tests.call.loops import until
 from tests.crossbar import Crossbar
 from tests.runtime.author import Author, Running
 
@@ -36,7 +37,7 @@ def land(router: Crossbar, pair: Pair) -> None:
     first = shown(router)
     replace(router.directory / "leaf.pem", pair.certificate)
     assert shown(router) == first
-    assert "the new certificate cannot be used" in router.log.read_text()
+    until(lambda: "the new certificate cannot be used" in router.log.read_text())
     replace(router.directory / "leaf.key", pair.key)
     assert pem(shown(router)) == pem(pair.certificate)
 
