@@ -127,5 +127,4 @@ class Plant(Crossbar):
         with self.caller("myserviceusername") as service:
             service.register("app.pump.who", answer, details=True)
             client.call("app.pump.who", idempotent=True)  # also where its session is being ended
-        (found,) = calls
-        return dict(found)
+        return dict(calls[-1])
