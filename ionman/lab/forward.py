@@ -5,7 +5,6 @@ network, so that each connection it makes is made inside.
 """
 
 import asyncio
-import contextlib
 import socket
 import sys
 
@@ -15,16 +14,20 @@ _CHUNK = 65536
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on until the end, then pass the end on."""
-    with contextlib.suppress(OSError):
+    """Pass bytes on until the end, then pass the end on; a connection that was reset ends the other."""
+    try:
         while data := await reader.read(_CHUNK):
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+    except OSError:
+        writer.transport.abort()
 
 
-async def _serve(listener: socket.socket, address: str, port: int) -> None:
+async def serve(listener: socket.socket, address: str, port: int) -> None:
+    """Pass each connection to `listener` on to `address`, for ever."""
+
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there, back = await asyncio.wait_for(asyncio.open_connection(address, port), 10)
@@ -56,7 +59,7 @@ def main(descriptor: str, namespace: str, address: str, port: str) -> None:
     """Forward until killed."""
     listener = socket.socket(fileno=int(descriptor))
     kernel.enter_network(network.path(namespace))
-    asyncio.run(_serve(listener, address, int(port)))
+    asyncio.run(serve(listener, address, int(port)))
 
 
 if __name__ == "__main__":

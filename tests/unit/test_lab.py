@@ -1,8 +1,11 @@
 """What the lab decides, without a lab."""
 
+import asyncio
 import dataclasses
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -11,7 +14,21 @@ from pathlib import Path
 import pytest
 
 from ionman.errors import InputError, NotPossible, Unavailable
-from ionman.lab import base, cgroup, disk, guard, inventory, machine, pids, place, requirements, root, sources, ssh
+from ionman.lab import (
+    base,
+    cgroup,
+    disk,
+    forward,
+    guard,
+    inventory,
+    machine,
+    pids,
+    place,
+    requirements,
+    root,
+    sources,
+    ssh,
+)
 
 DEBIAN = """\
 # a comment
@@ -268,3 +285,24 @@ def test_a_build_knows_the_way_to_the_index_and_no_more() -> None:
         "https_proxy": "p",
         "SSL_CERT_FILE": "c",
     }
+
+
+def test_a_door_tells_of_a_reset_at_once() -> None:
+    """A router that was killed resets its connections: who only listens has to hear of it, too."""
+
+    async def through() -> None:
+        with forward.listen(0) as listener, socket.create_server(("127.0.0.1", 0)) as behind:
+            behind.setblocking(False)
+            loop = asyncio.get_running_loop()
+            door = asyncio.ensure_future(forward.serve(listener, *behind.getsockname()))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            connection, _ = await loop.sock_accept(behind)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # so close() resets
+            connection.close()
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+            await asyncio.sleep(0.05)  # what is closed is so in the loop's next turns
+            door.cancel()
+            await asyncio.wait([door])
+
+    asyncio.run(through())
