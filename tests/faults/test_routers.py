@@ -29,6 +29,11 @@ BROKEN, SILENT = 1.0, 5.0  # s in which a caller is answered elsewhere
 BACK = 15.0  # s after which everything is registered again on a router that is back
 
 
+@pytest.fixture(autouse=True)
+def under() -> None:
+    """It has a lab of its own."""
+
+
 @pytest.fixture(scope="module")
 def two() -> Iterator[Scene]:
     """Three hosts, routers on the first two; the second one came by a deploy."""
