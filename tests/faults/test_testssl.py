@@ -14,6 +14,11 @@ from tests.crossbar import Crossbar
 KNOWN = {"cert_revocation", "DNS_CAArecord", "HSTS", "engine_problem"}
 
 
+@pytest.fixture(autouse=True)
+def under() -> None:
+    """No lab is needed here."""
+
+
 @pytest.mark.timeout(900)
 def test_nothing_of_weight(own_router: Crossbar, tmp_path: Path) -> None:
     own_router.start()
