@@ -4,8 +4,8 @@ This file runs in an environment without ionman: `apply` writes it beside Crossb
 uses Python's library, Twisted, Autobahn and Crossbar only. Crossbar (26.10.1) has no deadline between the WebSocket's
 opening and the login, no limit per address, keeps a request's body of any size, and works off whatever one connection
 has sent before it looks at the next. It takes these places of its code, and does not start where one is missing:
-`MaxConnectionsFactory`, `RouterSession.onJoin` and `.onLeave`, `WampWebSocketServerProtocol.onOpen` and `.consumeData`;
-of Twisted's, `HTTPChannel.checkPersistence`, and HTTP/2, which nobody needs here.
+`MaxConnectionsFactory`, `RouterSession.onJoin` and `.onLeave`, `WampWebSocketServerProtocol.onOpen`, `.consumeData`
+and `.send`; of Twisted's, `HTTPChannel.checkPersistence`, and HTTP/2, which nobody needs here.
 """
 
 import time
@@ -249,7 +249,7 @@ def install(limits: Limits) -> None:
 
 def _take_websockets(most: int) -> None:
     protocol: Any = WampWebSocketServerProtocol
-    opened, consume = protocol.onOpen, protocol.consumeData
+    opened, consume, sent = protocol.onOpen, protocol.consumeData, protocol.send
 
     def on_open(self: Any) -> None:
         self.ionman = connection_of(self)
@@ -264,7 +264,13 @@ def _take_websockets(most: int) -> None:
         else:
             consume(self)
 
-    protocol.onOpen, protocol.consumeData = on_open, consume_data
+    def send(self: Any, message: Any) -> None:
+        # Else Autobahn raises. Where a callee and its caller go at once, Crossbar (dealer.py) would stop in the middle
+        # of forgetting the callee, and route calls to nobody for ever.
+        if self.state == self.STATE_OPEN:
+            sent(self, message)
+
+    protocol.onOpen, protocol.consumeData, protocol.send = on_open, consume_data, send
 
 
 def _take_sessions() -> None:
